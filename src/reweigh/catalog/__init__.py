@@ -1,0 +1,1 @@
+"""The tables on disk, read and written: images, classes, splits, groups, truth."""

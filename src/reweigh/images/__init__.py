@@ -1,0 +1,1 @@
+"""Bytes -> tensor: byte ranges, tar members, decoding, views."""

@@ -1,0 +1,1 @@
+"""Losses and their minimisation: what probes and finetuning share."""

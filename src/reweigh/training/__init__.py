@@ -1,0 +1,1 @@
+"""From weights and targets to a model: the table TRAINERS, one file a way of training."""
