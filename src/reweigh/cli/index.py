@@ -1,0 +1,38 @@
+"""`reweigh index`: images, labels and text of any layout into one catalog."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from reweigh.cli import console
+from reweigh.cli.options import Columns, Labels, Layout, NoHash, Output, Tars, layout_options
+
+
+def index(
+    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="A folder of images, a table, or CIFAR-N's files.", show_default=False)],
+    layout: Layout = None,
+    output: Output = None,
+    column: Columns = None,
+    tar: Tars = None,
+    labels: Labels = None,
+    no_hash: NoHash = False,
+) -> None:
+    """Read SOURCE into a catalog: what every other command works on.
+
+    - A **folder**: `train/`, `val/`, `test/` with a folder a class, or just a folder a class.
+    - A **table**: CSV, JSON-lines or Parquet with the columns file, label, split, title, tags, source, rank, ...;
+      columns of other names by `--column verified_label=checked`; images inside a tar by `--tar images.tar`.
+    - **cifar-n**: the official files, or their JPEG form, with `--labels worse`.
+    """
+    from reweigh.catalog.summary import summarize
+    from reweigh.layouts.table_of_layouts import index as index_source
+
+    target = output or Path(f"{source.resolve().stem if source.is_file() else source.resolve().name}.catalog")
+    with console.watched() as progress:
+        options = layout_options(column, tar, labels, no_hash)
+        catalog = index_source(source, target, layout=layout, options=options, progress=progress)
+    console.table(summarize(catalog))
+    console.say(f"catalog: {target}")

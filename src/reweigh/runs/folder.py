@@ -1,0 +1,103 @@
+"""The run folder: what it was made from and with, written once and held to at every later command."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from dataclasses import asdict
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from reweigh.errors import ReweighError
+from reweigh.runs.recipe import Recipe, recipe_from, write_recipe
+from reweigh.runs.source import Source, is_run, state_of
+from reweigh.whole_files import read_json, write_bytes, write_json
+
+VERSIONS_OF = ("reweigh", "torch", "timm", "numpy", "pyarrow", "faiss-cpu", "pillow", "simplejpeg", "scipy", "scikit-learn")
+
+
+def begin_run(run: Path, source: Source) -> None:
+    """Make the run folder and note its data, or check that it belongs to this data, unchanged.
+
+    Raises ReweighError for a folder that is something else, for other data, and for data that changed since.
+    """
+    data = {"path": str(source.path.resolve()), "layout": source.layout, "options": dict(source.options), "state": state_of(source)}
+    if is_run(run):
+        _check_same_data(run, data)
+        return
+    if run.exists() and any(p.name != "run.lock" for p in run.iterdir()):
+        raise ReweighError(f"{run} exists and is not a run (no run.json in it); give another -o, or remove it.")
+    record = {"data": data, "versions": versions(), "machine": machine(), "started": _now()}
+    write_json(run / "run.json", record)
+
+
+def versions() -> dict[str, str]:
+    """Versions of the packages that decide the results."""
+    found = {}
+    for name in VERSIONS_OF:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return {"python": platform.python_version(), **found}
+
+
+def machine() -> dict[str, Any]:
+    """The machine, in the words that matter to compare times."""
+    return {"system": platform.platform(), "processor": platform.machine(), "cores": len(os.sched_getaffinity(0))}
+
+
+def note(run: Path, **facts: Any) -> None:
+    """Add facts to run.json."""
+    write_json(run / "run.json", {**read_json(run / "run.json"), **facts})
+
+
+def write_resolved(run: Path, requested: Recipe, resolved: Recipe) -> None:
+    """Write recipe.toml, and what was asked for, so that the same request is answered the same way again."""
+    write_bytes(run / "recipe.toml", write_recipe(resolved).encode())
+    note(run, requested=asdict(requested))
+
+
+def resolved_before(run: Path, requested: Recipe) -> Recipe | None:
+    """The recipe as this run resolved it when the very same was asked for; None where it was not."""
+    path = run / "recipe.toml"
+    if not path.is_file() or read_json(run / "run.json").get("requested") != _as_json(requested):
+        return None
+    return stored_recipe(run)
+
+
+def stored_recipe(run: Path) -> Recipe:
+    """The resolved recipe of a run. Raises ReweighError where the folder is no run or never got that far."""
+    path = run / "recipe.toml"
+    if not is_run(run):
+        raise ReweighError(f"{run} is not a run: there is no run.json in it. Make one with: reweigh run DATA -o {run}")
+    if not path.is_file():
+        raise ReweighError(f"The run {run} stopped before its recipe was resolved; run it again: reweigh run {run}")
+    import tomllib
+
+    return recipe_from(tomllib.loads(path.read_text(encoding="utf-8")))
+
+
+def _as_json(recipe: Recipe) -> Any:
+    """The recipe as JSON would give it back (tuples become lists)."""
+    import json
+
+    return json.loads(json.dumps(asdict(recipe)))
+
+
+def _check_same_data(run: Path, data: dict[str, Any]) -> None:
+    stored = read_json(run / "run.json")["data"]
+    if stored["path"] != data["path"] or (stored["layout"], stored["options"]) != (data["layout"], data["options"]):
+        what = data["path"] if stored["path"] != data["path"] else "the same data with other options"
+        raise ReweighError(f"{run} holds a run on {stored['path']}, not on {what}; give another -o.")
+    if stored["state"] != data["state"]:
+        raise ReweighError(
+            f"{data['path']} has changed since {run} indexed it (files came, went or differ in size or time); "
+            "give another -o, or remove the old run."
+        )
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S%z")

@@ -1,0 +1,184 @@
+"""A recipe: the one typed record of all settings of a run, read from TOML, changed by `--set a.b=c`, written back resolved."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal, get_type_hints
+
+import msgspec
+import tomli_w
+
+from reweigh.errors import ReweighError, nearest
+from reweigh.evaluation.settings import EvaluationSettings
+from reweigh.evidence.settings import EvidenceSettings
+from reweigh.features.settings import BackboneSettings, FeatureSettings
+from reweigh.images.settings import ImageSettings
+from reweigh.probes.settings import ProbeSettings
+from reweigh.report.settings import ReportSettings
+from reweigh.training.settings import TrainingSettings
+
+DEFAULT_RECIPE = "baseline"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """All settings of a run. `auto`, and 0 where its sentence says so, are resolved once and written into the run."""
+
+    seed: int = 0
+    """Seed of every random choice of the run, 0 or more."""
+    device: str = "auto"
+    """`auto` (a GPU where there is one), `cpu`, `cuda` or `cuda:N`."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Arithmetic of the backbone; `auto` measures bfloat16 for a moment and takes it where it is clearly faster."""
+    threads: int = 0
+    """CPU threads; 0 takes OMP_NUM_THREADS, or all cores that this process may use."""
+    backbone: BackboneSettings = field(default_factory=BackboneSettings)
+    """The network that turns images into features."""
+    images: ImageSettings = field(default_factory=ImageSettings)
+    """How images are read, and how many may be unreadable."""
+    features: FeatureSettings = field(default_factory=FeatureSettings)
+    """How features are extracted and stored."""
+    evidence: EvidenceSettings = field(default_factory=EvidenceSettings)
+    """What is gathered about each label."""
+    probe: ProbeSettings = field(default_factory=ProbeSettings)
+    """The linear head on stored features."""
+    training: TrainingSettings = field(default_factory=TrainingSettings)
+    """How the classifier is made."""
+    evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
+    """What is measured, and on which images."""
+    report: ReportSettings = field(default_factory=ReportSettings)
+    """What the page shows."""
+
+    def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise ReweighError(f"seed must be 0 or more, found {self.seed}.")
+        if self.threads < 0:
+            raise ReweighError(f"threads must be 0 (chosen) or more, found {self.threads}.")
+
+
+def recipe_names() -> list[str]:
+    """Names of the recipes that come with the package."""
+    return sorted(p.name.removesuffix(".toml") for p in resources.files("reweigh.recipes").iterdir() if p.name.endswith(".toml"))
+
+
+def read_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
+    """The recipe of this name, or of this TOML file, with `a.b=c` overrides applied.
+
+    Raises ReweighError for a name that is neither, broken TOML (with its line), an unknown or mistyped key (with its
+    full path and the nearest names) and a value out of range.
+    """
+    values = _parse(_recipe_text(name), where=name)
+    for override in overrides:
+        _override(values, override)
+    return recipe_from(values)
+
+
+def recipe_from(values: Mapping[str, Any]) -> Recipe:
+    """The typed record of nested settings as TOML holds them; same errors as `read_recipe`."""
+    return _build(Recipe, values, path="")
+
+
+def write_recipe(recipe: Recipe) -> str:
+    """The recipe as TOML, every setting written out."""
+    return tomli_w.dumps(asdict(recipe))
+
+
+def list_settings(record: type = Recipe, path: str = "") -> Iterator[tuple[str, str, Any]]:
+    """(full path, type, default) of every setting, in the order of the records."""
+    hints = get_type_hints(record)
+    defaults = record()
+    for item in fields(record):
+        kind = hints[item.name]
+        if is_dataclass(kind):
+            yield from list_settings(kind, f"{path}{item.name}.")
+        else:
+            name = kind.__name__ if isinstance(kind, type) and not hasattr(kind, "__args__") else str(kind)
+            yield f"{path}{item.name}", name.replace("typing.", ""), getattr(defaults, item.name)
+
+
+def _recipe_text(name: str) -> str:
+    path = Path(name)
+    if path.suffix == ".toml" or "/" in name:
+        if not path.is_file():
+            raise ReweighError(f"No recipe file {name}: nothing is there. Recipes by name: {', '.join(recipe_names())}.")
+        return path.read_text(encoding="utf-8")
+    if name not in recipe_names():
+        there_are = ", ".join(recipe_names())
+        raise ReweighError(f"No recipe named {name!r}; there are: {there_are}.{nearest(name, recipe_names())} A file ends in .toml.")
+    return (resources.files("reweigh.recipes") / f"{name}.toml").read_text(encoding="utf-8")
+
+
+def _parse(text: str, *, where: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as cause:
+        raise ReweighError(f"{where} is not valid TOML: {cause}.") from cause
+
+
+def _override(values: dict[str, Any], override: str) -> None:
+    """Write one `a.b=c` into the nested values."""
+    path, equals, text = override.partition("=")
+    keys = [key.strip() for key in path.split(".")]
+    if not equals or not all(keys):
+        raise ReweighError(f"--set takes KEY=VALUE, such as backbone.name=resnet50; found {override!r}.")
+    *outer, last = keys
+    inner = values
+    for key in outer:
+        inner = inner.setdefault(key, {})
+        if not isinstance(inner, dict):
+            raise ReweighError(f"--set {override}: {key!r} is a setting with a value, not a group of settings.")
+    inner[last] = _value(keys, text.strip())
+
+
+def _value(keys: Sequence[str], text: str) -> Any:
+    """The text as the setting's own type wants it: as it stands for a string, else as TOML reads it."""
+    if _type_of(keys) is str:
+        return text.strip("\"'") if text[:1] in "\"'" else text
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _type_of(keys: Sequence[str]) -> Any:
+    """The type of the setting at this path, or None where there is no such setting."""
+    kind: Any = Recipe
+    for key in keys:
+        kind = get_type_hints(kind).get(key) if is_dataclass(kind) else None
+    return kind
+
+
+def _build(record: type, values: Any, *, path: str) -> Any:
+    """One record from nested values, walking the fields ourselves: msgspec passes over unknown keys of dataclasses."""
+    if not isinstance(values, Mapping):
+        raise ReweighError(f"{path.rstrip('.')} is a group of settings, such as {path}{fields(record)[0].name}; found {values!r}.")
+    hints = get_type_hints(record)
+    for key in values:
+        if key not in hints:
+            raise ReweighError(f"No setting {path}{key}.{_nearest_path(path, key)}")
+    made = {}
+    for key, value in values.items():
+        kind = hints[key]
+        made[key] = _build(kind, value, path=f"{path}{key}.") if is_dataclass(kind) else _typed(value, kind, f"{path}{key}")
+    return record(**made)
+
+
+def _nearest_path(path: str, key: str) -> str:
+    """The nearest full paths, looked for beside the key first and then everywhere."""
+    everywhere = [name for name, _, _ in list_settings()]
+    beside = [name for name in everywhere if name.startswith(path)]
+    said = nearest(f"{path}{key}", beside) or nearest(f"{path}{key}", everywhere)
+    last = [name for name in everywhere if name.rsplit(".", 1)[-1] == key]
+    return said or (f" Did you mean {' or '.join(map(repr, last[:2]))}?" if last else f" Beside it there are: {', '.join(beside)}.")
+
+
+def _typed(value: Any, kind: Any, path: str) -> Any:
+    try:
+        return msgspec.convert(value, kind, strict=True)
+    except msgspec.ValidationError as cause:
+        reason = str(cause).split(" - at ")[0]
+        raise ReweighError(f"{path} = {value!r} does not fit: {reason}.") from cause

@@ -1,0 +1,99 @@
+"""Stages: functions from what they read to files, done once, whole or not at all, and skipped while nothing they read changes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from reweigh.errors import ReweighError, nearest
+from reweigh.whole_files import read_json, whole_folder, write_json
+
+STAGES = ("01-features", "02-evidence", "04-training", "05-metrics")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """One step of a run: its folder's name, all that it reads, and what it writes."""
+
+    name: str
+    """Name of its folder, such as 02-evidence."""
+    reads: Mapping[str, Any]
+    """All that its result depends on, as JSON: settings, keys and hashes of inputs, and a version of the step itself."""
+    make: Callable[[Path, Path], list[str]]
+    """make(folder, workspace) writes files into `folder` and returns notes for the user; what it leaves in `workspace`
+    is there again after a kill, as long as nothing it reads has changed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Completed:
+    """A stage that is whole on disk."""
+
+    folder: Path
+    hash: str
+    notes: tuple[str, ...]
+    reused: bool
+
+
+def hash_of(value: Any) -> str:
+    """Hash of a JSON-able value, the same for equal values whatever the order of their keys."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def complete(stage: Stage, run: Path) -> Completed:
+    """The stage in its folder below `run`: as it stands where all that it read is unchanged, else made now.
+
+    A killed stage leaves NAME.partial (emptied) and NAME.work (kept while the hash is the same), never a half NAME.
+    """
+    key = hash_of({"stage": stage.name, **stage.reads})
+    folder = run / stage.name
+    done = _finished(folder, key)
+    if done is not None:
+        return done
+    if folder.exists():
+        shutil.rmtree(folder)
+    workspace = _workspace(run / f"{stage.name}.work", key)
+    with whole_folder(folder) as partial:
+        notes = stage.make(partial, workspace)
+        write_json(partial / "stage.json", {"hash": key, "notes": notes, "reads": dict(stage.reads)})
+    shutil.rmtree(workspace)
+    return Completed(folder=folder, hash=key, notes=tuple(notes), reused=False)
+
+
+def forget(run: Path, name: str) -> None:
+    """Remove a finished stage so that it is made anew; the stages after it follow, as they read its hash.
+
+    `name` is the folder's name or its word without the number. Raises ReweighError for any other name.
+    """
+    words = {stage.split("-", 1)[1]: stage for stage in STAGES}
+    found = words.get(name, name)
+    if found not in STAGES:
+        raise ReweighError(f"No stage named {name!r}; there are: {', '.join(words)}.{nearest(name, words)}")
+    for folder in (run / found, run / f"{found}.work"):
+        if folder.exists():
+            shutil.rmtree(folder)
+
+
+def _finished(folder: Path, key: str) -> Completed | None:
+    record = folder / "stage.json"
+    if not record.is_file():
+        return None
+    stored = read_json(record)
+    if stored["hash"] != key:
+        return None
+    return Completed(folder=folder, hash=key, notes=tuple(stored["notes"]), reused=True)
+
+
+def _workspace(folder: Path, key: str) -> Path:
+    """The folder for unfinished work of exactly this hash; older work of another hash is thrown away."""
+    mark = folder / "hash"
+    if folder.exists() and (not mark.is_file() or mark.read_text() != key):
+        shutil.rmtree(folder)
+    folder.mkdir(exist_ok=True, parents=True)
+    mark.write_text(key)
+    return folder
