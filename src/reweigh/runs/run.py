@@ -1,0 +1,106 @@
+"""`run`: index, features, evidence, training, metrics and page, each stage once, in one folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from reweigh.features.backbones import Backbone
+from reweigh.progress import Progress, silent
+from reweigh.runs import stages
+from reweigh.runs.folder import begin_run, note, resolved_before, write_resolved
+from reweigh.runs.lock import locked
+from reweigh.runs.measured import metrics_lines, notes_of
+from reweigh.runs.page import write_page
+from reweigh.runs.preview import preview as look_first
+from reweigh.runs.recipe import Recipe
+from reweigh.runs.resolve import load, resolve, set_threads
+from reweigh.runs.source import Source, catalog_of, original, output_of
+from reweigh.runs.steps import Work, evidence_stage, features_stage, metrics_stage, stored_features, training_stage
+from reweigh.whole_files import read_json
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunResult:
+    """What a finished run has to say."""
+
+    run: Path
+    header: tuple[str, ...]
+    lines: list[tuple[str, ...]]
+    """Rows of the small table of results."""
+    notes: list[str]
+    metrics: dict[str, Any]
+
+
+def run(
+    source: Source,
+    recipe: Recipe,
+    *,
+    output: Path | None = None,
+    redo: str | None = None,
+    preview: bool = True,
+    cache: Path | None = None,
+    progress: Progress = silent,
+    say: Callable[[str], None] = lambda line: None,
+) -> RunResult:
+    """Do what is still to do of the recipe on this data, in the run's folder, and return its results.
+
+    `output` None: the run itself where `source` is a run, else ./reweigh-<name of the data>. `redo` names a stage to make
+    anew. `cache` holds features in the place of the catalog. Stages are reused while nothing they read has changed.
+    Raises ReweighError for whatever the user can mend; nothing half-made is left.
+    """
+    folder = output_of(source, output)
+    data = original(source)
+    created = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with locked(folder):
+            return _run_locked(data, recipe, folder, redo=redo, preview=preview, cache=cache, progress=progress, say=say)
+    finally:
+        if created and not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def _run_locked(
+    data: Source, recipe: Recipe, folder: Path, *, redo: str | None, preview: bool, cache: Path | None, progress: Progress,
+    say: Callable[[str], None],
+) -> RunResult:  # fmt: skip
+    before = resolved_before(folder, recipe)
+    resolved = before or resolve(recipe)
+    set_threads(resolved.threads)
+    begin_run(folder, data)
+    catalog = catalog_of(data, folder, progress=progress)
+    if before is None:
+        write_resolved(folder, recipe, resolved)
+    if redo:
+        stages.forget(folder, redo)
+    work = Work(run=folder, catalog=catalog, recipe=resolved, cache=cache or catalog.path / "features", progress=progress)
+    say(
+        f"{catalog.n:,} images of {catalog.k:,} classes; backbone {resolved.backbone.name} on {resolved.device} "
+        f"in {resolved.precision}, {resolved.threads} threads"
+    )
+    backbone = load(resolved)
+    if preview:
+        look_first(work, backbone, say)
+    done = _stages(work, backbone, say)
+    note(folder, catalog=catalog.fingerprint, stages={c.folder.name: c.hash for c in done})
+    write_page(folder, folder / "report.html", progress=progress)
+    metrics = read_json(folder / "metrics.json")
+    header, lines = metrics_lines(metrics)
+    notes = [line for c in done for line in c.notes] + notes_of(metrics)
+    return RunResult(run=folder, header=header, lines=lines, notes=notes, metrics=metrics)
+
+
+def _stages(work: Work, backbone: Backbone, say: Callable[[str], None]) -> list[stages.Completed]:
+    extracted = features_stage(work, backbone)
+    features = stored_features(work.run)
+    gathered = evidence_stage(work, features, extracted)
+    trained = training_stage(work, backbone, features, gathered)
+    measured = metrics_stage(work, features, trained)
+    done = [extracted, gathered, trained, measured]
+    reused = [c.folder.name for c in done if c.reused]
+    if reused:
+        say(f"unchanged, used again: {', '.join(reused)}")
+    return done
