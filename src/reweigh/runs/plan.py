@@ -1,0 +1,93 @@
+"""What a run will cost, before any work: images, memory, disk and time from a short probe."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from reweigh.catalog.splits import resolve_splits
+from reweigh.catalog.tables import Catalog, is_catalog
+from reweigh.layouts.table_of_layouts import index
+from reweigh.probes.log_probabilities import TOP_M, should_be_dense
+from reweigh.progress import Progress, silent
+from reweigh.runs.preview import duration, measured_speed
+from reweigh.runs.recipe import Recipe
+from reweigh.runs.resolve import load, resolve
+from reweigh.runs.source import Source, catalog_of, original, output_of
+from reweigh.runs.steps import Work
+
+PROBE_SECONDS_PER_UNIT = 4e-9
+"""Seconds of held-out predictions for each row x feature x class on two cores, measured: `dev/log.md`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """The cost of a run, in images, bytes and seconds."""
+
+    output: Path
+    backbone: str
+    device: str
+    precision: str
+    threads: int
+    images: int
+    classes: int
+    training: int
+    test: int
+    test_source: str
+    feature_size: int
+    feature_bytes: int
+    evidence_bytes: int
+    memory_bytes: int
+    extraction_seconds: float
+    probe_seconds: float
+
+    def lines(self) -> list[tuple[str, str]]:
+        """The plan as rows of a small table."""
+        return [
+            ("output", str(self.output)),
+            ("images", f"{self.images:,} of {self.classes:,} classes; {self.training:,} to train, {self.test:,} to test ({self.test_source})"),
+            ("backbone", f"{self.backbone} on {self.device}, {self.precision}, {self.threads} threads, {self.feature_size:,} features an image"),
+            ("disk", f"{size(self.feature_bytes)} of features, {size(self.evidence_bytes)} of held-out predictions"),
+            ("memory", f"about {size(self.memory_bytes)} at the most"),
+            ("extraction", f"about {duration(self.extraction_seconds)} ({self.images / max(self.extraction_seconds, 1e-9):,.0f} images/s measured on a few)"),
+            ("held-out predictions", f"about {duration(self.probe_seconds)}"),
+        ]
+
+
+def plan_run(source: Source, recipe: Recipe, *, output: Path | None = None, progress: Progress = silent) -> Plan:
+    """The cost of `run` with the same arguments. Writes nothing that stays; data without a catalog is listed, not hashed."""
+    data = original(source)
+    resolved = resolve(recipe)
+    folder = output_of(source, output)
+    with tempfile.TemporaryDirectory() as scratch:
+        catalog = _catalog(data, folder, Path(scratch), progress)
+        backbone = load(resolved)
+        work = Work(run=folder, catalog=catalog, recipe=resolved, cache=Path(scratch), progress=progress)
+        splits = resolve_splits(catalog, test_fraction=resolved.evaluation.test_fraction, seed=resolved.seed)
+        seconds = measured_speed(work, backbone) * catalog.n
+    n, k, d = catalog.n, catalog.k, backbone.d
+    held = 2 * k if should_be_dense(n, k) else 6 * TOP_M
+    row_bytes = 4 * d * len(splits.train)
+    return Plan(
+        output=folder, backbone=resolved.backbone.name, device=resolved.device, precision=resolved.precision, threads=resolved.threads,
+        images=n, classes=k, training=len(splits.train), test=len(splits.test), test_source=splits.source, feature_size=d,
+        feature_bytes=2 * n * d, evidence_bytes=n * (held + 40), memory_bytes=int(1.0e9 + min(row_bytes, 2**30) + 40 * n + 60 * k * d),
+        extraction_seconds=seconds, probe_seconds=PROBE_SECONDS_PER_UNIT * len(splits.train) * d * max(k, 8),
+    )  # fmt: skip
+
+
+def size(count: float) -> str:
+    """Bytes in the unit that a person would say."""
+    for unit in ("bytes", "kB", "MB", "GB", "TB"):
+        if count < 1000 or unit == "TB":
+            return f"{count:.0f} {unit}" if count >= 10 or unit == "bytes" else f"{count:.1f} {unit}"
+        count /= 1000
+    raise AssertionError("unreachable")
+
+
+def _catalog(data: Source, folder: Path, scratch: Path, progress: Progress) -> Catalog:
+    if is_catalog(data.path) or is_catalog(folder / "catalog"):
+        return catalog_of(data, folder, progress=progress)
+    options = {**data.options, "hash": False}
+    return index(data.path, scratch / "catalog", layout=data.layout, options=options, progress=progress)
