@@ -1,0 +1,27 @@
+"""Settings of what is gathered about each label."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from reweigh.errors import ReweighError
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvidenceSettings:
+    """How held-out predictions and neighbours are made."""
+
+    n_folds: int = 5
+    """Folds of the held-out predictions, 2 or more; METHODS.md section 0.13: AUC .909 / .918 / .923 / .925 at 2 / 3 / 5 / 10."""
+    kept_classes: int = 32
+    """Classes kept for each row where all log-probabilities would take 2 GiB or more, 1 or more."""
+    n_neighbours: int = 20
+    """Nearest images by cosine that vote on a label, 1 or more; METHODS.md section 0.13 uses 20."""
+
+    def __post_init__(self) -> None:
+        if self.n_folds < 2:
+            raise ReweighError(f"evidence.n_folds must be 2 or more, found {self.n_folds}.")
+        if self.kept_classes < 1:
+            raise ReweighError(f"evidence.kept_classes must be 1 or more, found {self.kept_classes}.")
+        if self.n_neighbours < 1:
+            raise ReweighError(f"evidence.n_neighbours must be 1 or more, found {self.n_neighbours}.")
