@@ -1,0 +1,66 @@
+"""`predict`: a run's model on new images, into a table."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+
+from reweigh.errors import ReweighError
+from reweigh.evaluation.new_images import predict
+from reweigh.features.model_folder import load_model
+from reweigh.layouts.find_images import find_images
+from reweigh.progress import Progress, silent
+from reweigh.runs.folder import stored_recipe
+from reweigh.runs.resolve import set_threads
+
+WRITERS = {".csv": pyarrow.csv.write_csv, ".parquet": pyarrow.parquet.write_table}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predicted:
+    """What `predict` has to say when it is done."""
+
+    table: pa.Table
+    lines: list[tuple[str, str]]
+
+
+def predict_images(run: Path, path: Path, output: Path, *, top: int = 5, progress: Progress = silent) -> Predicted:
+    """Predict the images at `path` (a file, folder, list, tar or catalog) with the model of `run` and write `output`.
+
+    Raises ReweighError for a run without a model, a path without images and an output of another form than .csv or .parquet.
+    """
+    if output.suffix not in WRITERS:
+        raise ReweighError(f"Predictions are written as {' or '.join(WRITERS)}; found {output.name!r}.")
+    recipe = stored_recipe(run)
+    if not (run / "model" / "config.json").is_file():
+        raise ReweighError(f"The run {run} has no model yet; finish it: reweigh run {run}")
+    set_threads(recipe.threads)
+    images = list(find_images(path))
+    if not images:
+        raise ReweighError(f"No images at {path}: looked for image files in a folder, a list of paths, a tar or a catalog.")
+    model = load_model(run / "model", device=recipe.device, precision=recipe.precision)
+    with tempfile.TemporaryDirectory() as scratch:
+        table = predict(model, images, workspace=Path(scratch) / "features", top=top, settings=recipe.features, progress=progress)
+    beside = output.with_name(f"{output.name}.partial")
+    WRITERS[output.suffix](table, beside)
+    beside.replace(output)
+    return Predicted(table=table, lines=_summary(table))
+
+
+def _summary(table: pa.Table) -> list[tuple[str, str]]:
+    """Images, unreadable ones, and the classes predicted most."""
+    labels = table["label"].drop_null()
+    counted = sorted(((v["counts"], v["values"]) for v in labels.value_counts().to_pylist()), key=lambda c: (-c[0], c[1]))
+    lines = [("images", f"{table.num_rows:,}")]
+    if table["unreadable"].null_count < table.num_rows:
+        lines.append(("unreadable", f"{table.num_rows - table['unreadable'].null_count:,}"))
+    if counted:
+        lines.append(("predicted", ", ".join(f"{name} {count:,}" for count, name in counted[:5])))
+        lines.append(("mean probability", f"{np.mean(table['probability'].drop_null().to_numpy()):.2f}"))
+    return lines
