@@ -25,8 +25,12 @@ def block_ranges(n: int) -> list[slice]:
 
 
 def map_blocks(work: Callable[[slice], T], n: int) -> Iterator[T]:
-    """work(block) of every block, in block order, a few blocks at a time, on as many threads as BLAS would use."""
-    blocks = block_ranges(n)
+    """work(block) of every block of n rows, in block order."""
+    return map_in_order(work, block_ranges(n))
+
+
+def map_in_order(work: Callable[[slice], T], blocks: list[slice]) -> Iterator[T]:
+    """work(block) of these blocks, in their order, a few at a time, on as many threads as BLAS would use."""
     n_threads = min(blas_threads(), len(blocks))
     with ThreadpoolController().limit(limits=1, user_api="blas"):
         if n_threads <= 1:

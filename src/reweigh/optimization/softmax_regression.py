@@ -7,7 +7,7 @@ and scaled to a mean row length of 16 = sqrt(256) first, so that `l2` means the 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import cast
 
@@ -16,7 +16,7 @@ import scipy.linalg
 from numpy.typing import NDArray
 
 from reweigh.optimization.lbfgs import Minimum, minimise_convex
-from reweigh.optimization.row_blocks import block_ranges, map_blocks
+from reweigh.optimization.row_blocks import block_ranges, map_blocks, map_in_order
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -126,14 +126,11 @@ def coordinates(rows: RegressionRows) -> Coordinates:
     Only the speed of the fit depends on them, so about four rows a feature are enough; blocks, not single rows, as a
     block is what one reads from disk.
     """
-    blocks = block_ranges(rows.n)
     step = max(1, rows.n // max(4 * rows.d, 4096))
-    chosen = blocks[::step]
     spread = np.maximum(rows.shares * (1 - rows.shares), 1e-12)
     rotates = rows.d <= MAX_ROTATED
 
-    def moments(number: slice) -> tuple[F32, float]:
-        block = chosen[number.start]
+    def moments(block: slice) -> tuple[F32, float]:
         x, w = rows.centred(block), rows.weights[block]
         weighted = x * w[:, None]
         products = weighted.T @ x if rotates else np.einsum("ij,ij->j", weighted, x)
@@ -141,8 +138,7 @@ def coordinates(rows: RegressionRows) -> Coordinates:
 
     total = np.zeros((rows.d, rows.d) if rotates else rows.d)
     weight = 0.0
-    for number in range(len(chosen)):
-        products, share = moments(slice(number, number + 1))
+    for products, share in map_in_order(moments, block_ranges(rows.n)[::step]):
         total += products
         weight += share
     total /= max(weight, 1e-30) * rows.scale**2
@@ -217,10 +213,12 @@ def minimise(
     def outwards(point: F64) -> tuple[F64, F64]:
         moved = point.reshape(rows.k, rows.d + 1)
         inner = moved[:, :-1] * by_weight
+        inner -= inner.mean(axis=0)
         return (inner if axes.rotation is None else inner @ axes.rotation.T), moved[:, -1] * by_bias
 
     def inwards(outer: F64, offsets: F64, *, divide: bool) -> F64:
         inner = outer if axes.rotation is None else outer @ axes.rotation
+        inner = inner - inner.mean(axis=0)
         point = np.empty((rows.k, rows.d + 1))
         point[:, :-1] = inner / by_weight if divide else inner * by_weight
         point[:, -1] = offsets / by_bias if divide else offsets * by_bias
@@ -239,7 +237,7 @@ def minimise(
     return (*outwards(end.point), end)
 
 
-def _summed(parts, total: F64) -> F64:  # type: ignore[no-untyped-def]
+def _summed(parts: Iterable[F32], total: F64) -> F64:
     for part in parts:
         total += part
     return total

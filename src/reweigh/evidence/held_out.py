@@ -1,0 +1,312 @@
+"""Held-out predictions: every row judged by a probe that has not seen its group."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reweigh.errors import ReweighError
+from reweigh.evidence.settings import EvidenceSettings
+from reweigh.features.matrix import FeatureMatrix
+from reweigh.metrics.accuracy import best_others, label_positions
+from reweigh.probes.checks import check_labels
+from reweigh.probes.folds import NO_FOLD, assign_folds
+from reweigh.probes.linear import Probe, Rows, Uids, fit_probe, predict
+from reweigh.probes.log_probabilities import (
+    LogProbabilities,
+    compact,
+    empty_log_probabilities,
+    load_log_probabilities,
+    put,
+    save_log_probabilities,
+    should_be_dense,
+)
+from reweigh.probes.settings import ProbeSettings
+from reweigh.probes.strength import StrengthChoice, choose_l2
+from reweigh.progress import Progress, silent
+from reweigh.whole_files import read_json, whole_folder, write_json
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldOut:
+    """Held-out predictions of n rows over k classes; where the label is -1, what depends on it is NaN or -1."""
+
+    rows: Rows
+    """(n,) positions into the features"""
+    labels: NDArray[np.int32]
+    """(n,) given labels, -1 = none"""
+    label_log_probability: NDArray[np.float32]
+    """(n,) of the given label, exact"""
+    label_position: NDArray[np.int32]
+    """(n,) classes that are more probable than the label: 0 = the label is the arg-max"""
+    best_other: NDArray[np.int32]
+    """(n,) most probable class but the label; -1 where there is only one class"""
+    best_other_log_probability: NDArray[np.float32]
+    """(n,) of it, exact; margin = label_log_probability - best_other_log_probability"""
+    log_probabilities: LogProbabilities
+    fold: NDArray[np.int8]
+    """(n,) the fold whose rows this row was held out with; -1: no label, predicted by a probe of all labelled rows"""
+    k: int
+    l2: float
+    strength: StrengthChoice | None
+    """How `l2` was chosen; None where the settings gave it."""
+    held_out_loss: float
+    """Mean -label_log_probability over the labelled rows."""
+    unconverged_folds: tuple[int, ...] = ()
+    """Folds whose fit ended at the limit of steps; -1 is the probe of all labelled rows."""
+
+
+EXACT = ("label_log_probability", "label_position", "best_other", "best_other_log_probability")
+"""Arrays of one exact number a row."""
+
+
+def make_held_out(
+    features: FeatureMatrix,
+    rows: Rows,
+    labels: NDArray[np.integer],
+    groups: NDArray[np.int64],
+    *,
+    k: int,
+    settings: EvidenceSettings,
+    probe: ProbeSettings,
+    seed: int,
+    uids: Uids | None = None,
+    workspace: Path | None = None,
+    progress: Progress = silent,
+) -> HeldOut:
+    """Held-out predictions of these rows; labels and groups (n,) belong to `rows`, position by position.
+
+    The probes are neither weighted nor balanced. `workspace`: a folder for finished folds; a second call with the same
+    inputs goes on from there and returns the same bytes. Without it everything stays in memory.
+    Raises ReweighError for labels outside -1..k-1, fewer groups than folds, and features that are not finite.
+    """
+    rows, labels = np.asarray(rows, np.int64), np.asarray(labels)
+    check_labels(labels, rows, k=k, uids=uids, lowest=-1)
+    fold = assign_folds(groups, labels, n_folds=settings.n_folds, seed=seed)
+    strength = _strength(features, rows, labels, fold, k=k, probe=probe, seed=seed, uids=uids, workspace=workspace, progress=progress)
+    l2 = probe.l2 if strength is None else strength.l2
+    m = None if should_be_dense(len(rows), k) else settings.kept_classes
+    numbers = [*range(settings.n_folds), *([NO_FOLD] if (fold == NO_FOLD).any() else [])]
+    result, unconverged = _room(len(rows), k, m=m, workspace=workspace), []
+    for done, number in enumerate(numbers):
+        progress("held-out", done, len(numbers), f"fold {number + 1}" if number >= 0 else "images without a label")
+        is_out = fold == number
+        part = _stored_fold(
+            features, rows, labels, is_out, number, k=k, m=m, l2=l2, probe=probe, uids=uids, workspace=workspace
+        )
+        _place(result, np.flatnonzero(is_out), part)
+        if not part.is_converged:
+            unconverged.append(number)
+    progress("held-out", len(numbers), len(numbers), "")
+    own = result.exact["label_log_probability"][labels >= 0].astype(np.float64)
+    return HeldOut(
+        rows=rows,
+        labels=labels.astype(np.int32),
+        log_probabilities=result.log_probabilities,
+        fold=fold,
+        k=k,
+        l2=l2,
+        strength=strength,
+        held_out_loss=float(-own.mean()),
+        unconverged_folds=tuple(unconverged),
+        **result.exact,  # type: ignore[arg-type]
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Part:
+    """Predictions of some rows, as they are computed, stored and put together."""
+
+    exact: dict[str, NDArray]
+    log_probabilities: LogProbabilities
+    is_converged: bool = True
+
+
+def _strength(
+    features: FeatureMatrix,
+    rows: Rows,
+    labels: NDArray[np.integer],
+    fold: NDArray[np.int8],
+    *,
+    k: int,
+    probe: ProbeSettings,
+    seed: int,
+    uids: Uids | None,
+    workspace: Path | None,
+    progress: Progress,
+) -> StrengthChoice | None:
+    """The choice of l2, made once and kept in the workspace; None where the settings say the strength."""
+    if probe.l2 > 0:
+        return None
+    stored = None if workspace is None else workspace / "strength.json"
+    if stored is not None and stored.exists():
+        return strength_from(read_json(stored))
+    choice = choose_l2(features, rows, labels, fold, k=k, settings=probe, seed=seed, uids=uids, progress=progress)
+    if stored is not None:
+        stored.parent.mkdir(parents=True, exist_ok=True)
+        write_json(stored, asdict(choice))
+    return choice
+
+
+def _stored_fold(
+    features: FeatureMatrix,
+    rows: Rows,
+    labels: NDArray[np.integer],
+    is_out: NDArray[np.bool_],
+    number: int,
+    *,
+    k: int,
+    m: int | None,
+    l2: float,
+    probe: ProbeSettings,
+    uids: Uids | None,
+    workspace: Path | None,
+) -> _Part:
+    """The fold's predictions, from the workspace where they are whole there, else made and stored."""
+    folder = None if workspace is None else workspace / (f"fold-{number}" if number >= 0 else "no-label")
+    if folder is not None and folder.exists():
+        return _load_part(folder, k=k)
+    seen = ~is_out & (labels >= 0)
+    head = fit_probe(
+        features,
+        rows[seen],
+        labels[seen],
+        k=k,
+        l2=l2,
+        tolerance=probe.tolerance,
+        max_iterations=probe.max_iterations,
+        uids=uids,
+    )
+    if folder is None:
+        return _predict(head, features, rows[is_out], labels[is_out], k=k, m=m, uids=uids, folder=None)
+    with whole_folder(folder) as partial:
+        part = _predict(head, features, rows[is_out], labels[is_out], k=k, m=m, uids=uids, folder=partial)
+        _save_part(part, partial)
+    return _load_part(folder, k=k)
+
+
+def _predict(
+    head: Probe,
+    features: FeatureMatrix,
+    rows: Rows,
+    labels: NDArray[np.integer],
+    *,
+    k: int,
+    m: int | None,
+    uids: Uids | None,
+    folder: Path | None,
+) -> _Part:
+    """One probe's predictions of these rows, block by block; the large arrays in files of `folder` where given."""
+    part = _Part(
+        exact=_exact_room(len(rows)),
+        log_probabilities=empty_log_probabilities(len(rows), k, m=m, folder=folder),
+        is_converged=head.is_converged,
+    )
+    start = 0
+    for block in predict(head, features, rows, uids=uids):
+        here = slice(start, start + len(block))
+        for name, values in _exact(block, labels[here]).items():
+            part.exact[name][here] = values
+        put(part.log_probabilities, here, compact(block, m=m))
+        start += len(block)
+    return part
+
+
+def _exact(block: NDArray[np.float32], labels: NDArray[np.integer]) -> dict[str, NDArray]:
+    """The numbers kept exactly, of one block of log-probabilities (b, k); the best of all classes where there is no label."""
+    has_label = labels >= 0
+    own = block[np.arange(len(block)), np.maximum(labels, 0)]
+    other, other_value = best_others(block, labels)
+    return {
+        "label_log_probability": np.where(has_label, own, np.float32(np.nan)),
+        "label_position": np.where(has_label, label_positions(block, labels), -1),
+        "best_other": other,
+        "best_other_log_probability": other_value,
+    }
+
+
+def _exact_room(n: int) -> dict[str, NDArray]:
+    return {name: np.zeros(n, np.float32 if name.endswith("probability") else np.int32) for name in EXACT}
+
+
+def _room(n: int, k: int, *, m: int | None, workspace: Path | None) -> _Part:
+    """Room for all rows; a half-filled one of a killed call is made anew, as filling it is only copying."""
+    folder = None if workspace is None else workspace / "together"
+    if folder is not None:
+        if folder.exists():
+            shutil.rmtree(folder)
+        folder.mkdir(parents=True)
+    return _Part(exact=_exact_room(n), log_probabilities=empty_log_probabilities(n, k, m=m, folder=folder))
+
+
+def _place(whole: _Part, positions: NDArray[np.int64], part: _Part) -> None:
+    for name in EXACT:
+        whole.exact[name][positions] = part.exact[name]
+    put(whole.log_probabilities, positions, part.log_probabilities)
+
+
+def _save_part(part: _Part, folder: Path) -> None:
+    """What `_predict` has not written itself."""
+    for name in EXACT:
+        np.save(folder / f"{name}.npy", part.exact[name], allow_pickle=False)
+    for values in (getattr(part.log_probabilities, name) for name in ("dense", "indices", "values", "remaining")):
+        if isinstance(values, np.memmap):
+            values.flush()
+    write_json(folder / "fold.json", {"is_converged": part.is_converged})
+
+
+def _load_part(folder: Path, *, k: int) -> _Part:
+    return _Part(
+        exact={name: np.load(folder / f"{name}.npy", allow_pickle=False) for name in EXACT},
+        log_probabilities=load_log_probabilities(folder, k=k),
+        is_converged=read_json(folder / "fold.json")["is_converged"],
+    )
+
+
+def save_held_out(record: HeldOut, folder: Path) -> None:
+    """Write the record into an existing, empty folder: NAME.npy of each array and held_out.json."""
+    for name in ("rows", "labels", "fold", *EXACT):
+        np.save(folder / f"{name}.npy", getattr(record, name), allow_pickle=False)
+    save_log_probabilities(record.log_probabilities, folder)
+    write_json(
+        folder / "held_out.json",
+        {
+            "k": record.k,
+            "l2": record.l2,
+            "strength": None if record.strength is None else asdict(record.strength),
+            "held_out_loss": record.held_out_loss,
+            "unconverged_folds": list(record.unconverged_folds),
+        },
+    )
+
+
+def load_held_out(folder: Path) -> HeldOut:
+    """The record of a folder; log-probabilities are memory-mapped. Raises ReweighError where there is none."""
+    if not (folder / "held_out.json").exists():
+        raise ReweighError(f"No held-out predictions in {folder}: held_out.json is missing.")
+    facts = read_json(folder / "held_out.json")
+    arrays = {name: np.load(folder / f"{name}.npy", allow_pickle=False) for name in ("rows", "labels", "fold", *EXACT)}
+    return HeldOut(
+        log_probabilities=load_log_probabilities(folder, k=facts["k"]),
+        k=facts["k"],
+        l2=facts["l2"],
+        strength=None if facts["strength"] is None else strength_from(facts["strength"]),
+        held_out_loss=facts["held_out_loss"],
+        unconverged_folds=tuple(facts["unconverged_folds"]),
+        **arrays,
+    )
+
+
+def strength_from(value: dict) -> StrengthChoice:
+    """The record of its JSON form."""
+    return StrengthChoice(
+        l2=value["l2"],
+        grid=tuple(value["grid"]),
+        held_out_losses=tuple(value["held_out_losses"]),
+        n_folds=value["n_folds"],
+        n_rows=value["n_rows"],
+    )

@@ -1,0 +1,37 @@
+"""What a piece of evidence is made from. There is no way from here to the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reweigh.features.matrix import FeatureMatrix
+from reweigh.probes.settings import ProbeSettings
+from reweigh.progress import Progress, silent
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvidenceInputs:
+    """Training rows and what is known about them."""
+
+    features: FeatureMatrix
+    rows: NDArray[np.int64]
+    """(n,) positions into the features, those of the catalog's rows"""
+    labels: NDArray[np.integer]
+    """(n,) given label of each of `rows`, -1 = none"""
+    groups: NDArray[np.int64]
+    """(n,) number of each row's group"""
+    k: int
+    probe: ProbeSettings
+    uids: Callable[[NDArray[np.int64]], list[str]] | None = None
+    """names rows in errors"""
+    workspace: Path | None = None
+    """finished parts are kept here so that a killed run goes on; the same inputs must come again"""
+    progress: Progress = silent
+    made: Mapping[str, Any] = field(default_factory=dict)
+    """the pieces made before, by name: those that `needs` lists are there"""

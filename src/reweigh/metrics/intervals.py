@@ -1,0 +1,64 @@
+"""Percentile bootstrap intervals of shares, drawn from counts: no row is ever copied."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+DRAW_BYTES = 64 << 20
+"""Counts of one block of draws take at most this."""
+
+
+def percentile_interval(
+    counts: NDArray[np.integer],
+    statistic: Callable[[NDArray[np.int64]], NDArray[np.float64]],
+    *,
+    n_draws: int,
+    confidence: float,
+    seed: int,
+) -> tuple[float, float]:
+    """(low, high) of a statistic of counts when the rows behind them are drawn anew with replacement.
+
+    counts (c,): rows of each kind. Drawing n rows with replacement gives multinomial counts, so the draws are exact.
+    statistic: (b, c) counts of b draws -> (b,) values; NaN values (an empty draw) are left out.
+    NaN, NaN without rows.
+    """
+    total = int(counts.sum())
+    if total == 0:
+        return float("nan"), float("nan")
+    generator = np.random.default_rng(seed)
+    block = int(np.clip(DRAW_BYTES // (8 * len(counts)), 1, n_draws))
+    values = []
+    for start in range(0, n_draws, block):
+        draws = generator.multinomial(total, counts / total, size=min(block, n_draws - start))
+        values.append(statistic(draws))
+    tail = (1 - confidence) / 2
+    low, high = np.nanquantile(np.concatenate(values), [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def accuracy_interval(n_right: int, n: int, *, n_draws: int, confidence: float, seed: int) -> tuple[float, float]:
+    """Interval of n_right / n."""
+    counts = np.array([n_right, n - n_right])
+    return percentile_interval(
+        counts, lambda draws: draws[:, 0] / n, n_draws=n_draws, confidence=confidence, seed=seed
+    )
+
+
+def class_averaged_interval(
+    sizes: NDArray[np.integer], right: NDArray[np.integer], *, n_draws: int, confidence: float, seed: int
+) -> tuple[float, float]:
+    """Interval of the mean over classes of right / size; sizes and right (k,). A class that a draw misses is left out of it."""
+    has_rows = sizes > 0
+    sizes, right = sizes[has_rows], right[has_rows]
+
+    def statistic(draws: NDArray[np.int64]) -> NDArray[np.float64]:
+        hits, misses = draws[:, : len(sizes)], draws[:, len(sizes) :]
+        drawn = hits + misses
+        shares = np.divide(hits, drawn, out=np.zeros(drawn.shape), where=drawn > 0)
+        return shares.sum(axis=1) / (drawn > 0).sum(axis=1)
+
+    counts = np.concatenate([right, sizes - right])
+    return percentile_interval(counts, statistic, n_draws=n_draws, confidence=confidence, seed=seed)

@@ -1,0 +1,213 @@
+"""A linear head on stored features: fitted with weights and soft targets, and its log-probabilities by block."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reweigh.errors import ReweighError
+from reweigh.features.matrix import FeatureMatrix
+from reweigh.optimization.softmax_regression import Coordinates, RegressionRows, coordinates, minimise, read_rows
+from reweigh.probes.checks import check_finite, check_labels, check_targets, check_weights
+from reweigh.progress import Progress, silent
+
+Rows = NDArray[np.int64]
+Uids = Callable[[Rows], list[str]]
+
+ABSENT_LOG_PROBABILITY = -16.0
+"""Log-probability that a class without any weight has at the mean image; its best bias would be minus infinity."""
+BLOCK_BYTES = 64 << 20
+"""Log-probabilities of one predicted block take at most this."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probe:
+    """A linear head for features as they are stored, and how its fit ended."""
+
+    weight: NDArray[np.float32]
+    """(k, d)"""
+    bias: NDArray[np.float32]
+    """(k,)"""
+    l2: float
+    """Strength of regularisation on the scaled features."""
+    scale: float
+    """What the centred features were divided by; `weight * scale` is what `l2` held back."""
+    loss: float
+    """The objective at the end, penalty included."""
+    gradient: float
+    """Largest entry of the preconditioned gradient at the end."""
+    iterations: int
+    is_converged: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProbeProblem:
+    """Rows read once for several fits at different strengths."""
+
+    rows: RegressionRows
+    axes: Coordinates
+    present: NDArray[np.int64]
+    """Classes with some weight; only these are fitted."""
+    k: int
+
+
+def fit_probe(
+    features: FeatureMatrix,
+    rows: Rows,
+    targets: NDArray[np.integer] | NDArray[np.floating],
+    *,
+    k: int,
+    l2: float,
+    weights: NDArray[np.floating] | None = None,
+    balance: bool = False,
+    start: Probe | None = None,
+    tolerance: float = 1e-5,
+    max_iterations: int = 300,
+    uids: Uids | None = None,
+    progress: Progress = silent,
+) -> Probe:
+    """The head that minimises sum w CE / sum w + l2/2 |W|^2 (bias free) over these rows of the features.
+
+    rows (m,) positions into `features`; targets (m,) labels in 0..k-1, or (m, k) distributions over the classes;
+    weights (m,) >= 0, default 1. A row of weight 0 may have the label -1 and is not read at all. With `balance` every
+    class that occurs gets the same total weight. `start`: a head of the same classes and features to go on from.
+    With one class only, the head gives it with certainty. A class without weight gets a zero row and a low bias.
+    Raises ReweighError for features that are not finite, labels outside 0..k-1, and targets or weights that do not
+    fit, naming the row (its uid where `uids` is given).
+    """
+    problem = probe_problem(features, rows, targets, k=k, weights=weights, balance=balance, uids=uids)
+    progress("probe", 0, 1, f"{problem.rows.n} images, l2 {l2:g}")
+    probe = solve(problem, l2=l2, start=start, tolerance=tolerance, max_iterations=max_iterations)
+    progress("probe", 1, 1, f"{probe.iterations} steps, loss {probe.loss:.4f}")
+    return probe
+
+
+def probe_problem(
+    features: FeatureMatrix,
+    rows: Rows,
+    targets: NDArray[np.integer] | NDArray[np.floating],
+    *,
+    k: int,
+    weights: NDArray[np.floating] | None = None,
+    balance: bool = False,
+    uids: Uids | None = None,
+) -> ProbeProblem:
+    """The checked rows of a fit, read and centred, with the coordinates to fit them in; errors as `fit_probe`."""
+    rows, targets = np.asarray(rows, np.int64), np.asarray(targets)
+    weights = check_weights(weights, rows, uids=uids)
+    kept = np.flatnonzero(weights > 0)
+    rows, targets, weights = rows[kept], targets[kept] if len(targets) == len(weights) else targets, weights[kept]
+    if targets.ndim == 1:
+        check_labels(targets, rows, k=k, uids=uids)
+    else:
+        check_targets(targets, rows, k=k, uids=uids)
+    mass = _class_mass(targets, weights, k)
+    if balance:
+        weights = weights * _balance(targets, mass)
+        mass = _class_mass(targets, weights, k)
+    present = np.flatnonzero(mass > 0)
+
+    def read(block: slice) -> NDArray[np.float32]:
+        return check_finite(features.read(rows[block]), rows[block], uids=uids)
+
+    regression = read_rows(
+        read,
+        n=len(rows),
+        d=features.d,
+        k=len(present),
+        targets=_among(targets, present, k),
+        weights=weights,
+        shares=mass[present] / mass[present].sum(),
+    )
+    return ProbeProblem(rows=regression, axes=coordinates(regression), present=present, k=k)
+
+
+def solve(
+    problem: ProbeProblem, *, l2: float, start: Probe | None = None, tolerance: float = 1e-5, max_iterations: int = 300
+) -> Probe:
+    """The head of a prepared problem at one strength; see `fit_probe`."""
+    if not 0 < l2 < float("inf"):
+        raise ReweighError(f"The strength l2 of a probe must be a number above 0, found {l2}.")
+    rows, present = problem.rows, problem.present
+    if start is not None and start.weight.shape != (problem.k, rows.d):
+        raise ReweighError(f"The start of a probe must have shape {(problem.k, rows.d)}, found {start.weight.shape}.")
+    weight, bias, end = minimise(
+        rows,
+        problem.axes,
+        l2=l2,
+        start=None if start is None else _scaled(start, problem),
+        tolerance=tolerance,
+        max_iterations=max_iterations,
+    )
+    bias -= _log_sum_exp(bias)  # the classes' probabilities at the mean image now sum to 1 as they stand
+    full_weight = np.zeros((problem.k, rows.d), np.float32)
+    full_bias = np.full(problem.k, ABSENT_LOG_PROBABILITY, np.float32)
+    raw = weight / rows.scale
+    full_weight[present], full_bias[present] = raw, bias - raw @ rows.mean
+    return Probe(
+        weight=full_weight,
+        bias=full_bias,
+        l2=l2,
+        scale=rows.scale,
+        loss=end.value,
+        gradient=end.gradient,
+        iterations=end.iterations,
+        is_converged=end.is_converged,
+    )
+
+
+def predict(probe: Probe, features: FeatureMatrix, rows: Rows, *, uids: Uids | None = None) -> Iterator[NDArray[np.float32]]:
+    """Log-probabilities of these rows, blocks (b, k) float32 in order; a block takes at most 64 MB.
+
+    Raises ReweighError for features that are not finite, as `fit_probe`.
+    """
+    rows = np.asarray(rows, np.int64)
+    transposed = np.ascontiguousarray(probe.weight.T)
+    size = prediction_block(len(probe.bias))
+    for start in range(0, len(rows), size):
+        block = rows[start : start + size]
+        logits = check_finite(features.read(block), block, uids=uids) @ transposed
+        logits += probe.bias
+        logits -= logits.max(axis=1, keepdims=True)
+        logits -= np.log(np.exp(logits).sum(axis=1, keepdims=True))
+        yield logits
+
+
+def prediction_block(k: int) -> int:
+    """Rows of a block of predictions over k classes."""
+    return int(np.clip(BLOCK_BYTES // (4 * k), 1, 4096))
+
+
+def _class_mass(targets: NDArray, weights: NDArray[np.float64], k: int) -> NDArray[np.float64]:
+    return np.bincount(targets, weights=weights, minlength=k) if targets.ndim == 1 else weights @ targets
+
+
+def _balance(targets: NDArray, mass: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Factor of each row that gives every class the same total weight; of a soft target, the mean over its classes."""
+    factors = np.divide(1.0, mass, out=np.zeros_like(mass), where=mass > 0)
+    return factors[targets] if targets.ndim == 1 else targets @ factors
+
+
+def _among(targets: NDArray, present: NDArray[np.int64], k: int) -> NDArray:
+    """Targets over the present classes only."""
+    if len(present) == k:
+        return targets.astype(np.int64) if targets.ndim == 1 else targets
+    if targets.ndim == 2:
+        return targets[:, present]
+    numbers = np.zeros(k, np.int64)
+    numbers[present] = np.arange(len(present))
+    return numbers[targets]
+
+
+def _scaled(start: Probe, problem: ProbeProblem) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """`start` as coefficients of the centred and scaled features, over the present classes."""
+    raw = start.weight[problem.present].astype(np.float64)
+    return raw * problem.rows.scale, start.bias[problem.present] + raw @ problem.rows.mean
+
+
+def _log_sum_exp(values: NDArray[np.float64]) -> float:
+    top = values.max()
+    return float(top + np.log(np.exp(values - top).sum()))

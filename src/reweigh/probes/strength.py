@@ -1,0 +1,133 @@
+"""The strength of regularisation, chosen by the log loss on held-out labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reweigh.features.matrix import FeatureMatrix
+from reweigh.probes.folds import hash_numbers
+from reweigh.probes.linear import Probe, ProbeProblem, Rows, Uids, predict, probe_problem, solve
+from reweigh.probes.settings import ProbeSettings
+from reweigh.progress import Progress, silent
+
+DEFAULT_L2 = 0.02
+"""Where nothing can be held out (no class has rows in two folds); METHODS.md: best for a baseline of 5,000 images."""
+ALL_FOLDS_ROWS = 20_000
+"""Up to this many rows every fold has a say, above it one fold: its loss is certain enough."""
+CHOICE_TOLERANCE = 1e-3
+"""Coefficients this exact leave the held-out loss exact to 1e-6."""
+RISES = 2
+"""The path towards weaker strengths ends after this many losses in a row above the best."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StrengthChoice:
+    """What was tried and what was best."""
+
+    l2: float
+    grid: tuple[float, ...]
+    """Strengths tried, falling; shorter than the settings' grid where losses rose before its end; empty: none could be."""
+    held_out_losses: tuple[float, ...]
+    """Mean -log p(given label) over the held-out rows, of each."""
+    n_folds: int
+    """Folds that were held out."""
+    n_rows: int
+    """Held-out rows that the losses are a mean of."""
+
+
+def choose_l2(
+    features: FeatureMatrix,
+    rows: Rows,
+    labels: NDArray[np.integer],
+    folds: NDArray[np.int8],
+    *,
+    k: int,
+    settings: ProbeSettings,
+    seed: int,
+    uids: Uids | None = None,
+    progress: Progress = silent,
+) -> StrengthChoice:
+    """The strength of `settings.l2_grid` with the lowest held-out log loss on the given labels.
+
+    rows, labels, folds (n,), as `assign_folds` gives them; rows of fold -1 are left out. Every fold is held out up to
+    20,000 rows, one fold above; of more than `settings.choice_rows` rows that many are drawn by hash. The path goes
+    from strong to weak, each fit starting from the last, and ends once two losses in a row are above the best.
+    Held-out rows of a class that the other folds lack have no say: no strength could help them.
+    """
+    chosen = _drawn(rows, np.flatnonzero(folds >= 0), n=settings.choice_rows, seed=seed)
+    rows, labels, folds = rows[chosen], labels[chosen], folds[chosen]
+    numbers = np.unique(folds)
+    held_out = numbers if len(rows) <= ALL_FOLDS_ROWS else numbers[:1]
+    splits = [_split(features, rows, labels, folds == fold, k=k, uids=uids) for fold in held_out]
+    splits = [split for split in splits if len(split.rows)]
+    n_rows = sum(len(split.rows) for split in splits)
+    if n_rows == 0:
+        return StrengthChoice(l2=DEFAULT_L2, grid=(), held_out_losses=(), n_folds=0, n_rows=0)
+    heads: list[Probe | None] = [None] * len(splits)
+    losses: list[float] = []
+    for l2 in settings.l2_grid:
+        total = 0.0
+        for number, split in enumerate(splits):
+            head = solve(
+                split.problem,
+                l2=l2,
+                start=heads[number],
+                tolerance=CHOICE_TOLERANCE,
+                max_iterations=settings.max_iterations,
+            )
+            total += _loss(head, features, split)
+            heads[number] = head
+        losses.append(total / n_rows)
+        progress("strength", len(losses), len(settings.l2_grid), f"l2 {l2:g}: held-out loss {losses[-1]:.4f}")
+        if len(losses) > RISES and min(losses[-RISES:]) > min(losses):
+            break
+    return StrengthChoice(
+        l2=settings.l2_grid[int(np.argmin(losses))],
+        grid=settings.l2_grid[: len(losses)],
+        held_out_losses=tuple(losses),
+        n_folds=len(splits),
+        n_rows=n_rows,
+    )
+
+
+@dataclass(frozen=True)
+class _Split:
+    """One fold held out: the others' fit, and the rows that judge it."""
+
+    problem: ProbeProblem
+    rows: Rows
+    labels: NDArray[np.integer]
+
+
+def _split(
+    features: FeatureMatrix,
+    rows: Rows,
+    labels: NDArray[np.integer],
+    is_held_out: NDArray[np.bool_],
+    *,
+    k: int,
+    uids: Uids | None,
+) -> _Split:
+    problem = probe_problem(features, rows[~is_held_out], labels[~is_held_out], k=k, uids=uids)
+    judges = np.flatnonzero(is_held_out & np.isin(labels, problem.present))
+    return _Split(problem, rows[judges], labels[judges])
+
+
+def _loss(head: Probe, features: FeatureMatrix, split: _Split) -> float:
+    """Sum of -log p(label) over the held-out rows."""
+    total, start = 0.0, 0
+    for block in predict(head, features, split.rows):
+        labels = split.labels[start : start + len(block)]
+        total -= float(block[np.arange(len(block)), labels].sum(dtype=np.float64))
+        start += len(block)
+    return total
+
+
+def _drawn(rows: Rows, candidates: NDArray[np.int64], *, n: int, seed: int) -> NDArray[np.int64]:
+    """At most n of the candidate positions, those whose rows have the smallest hashes, in their order."""
+    if len(candidates) <= n:
+        return candidates
+    return np.sort(candidates[np.argsort(hash_numbers(rows[candidates], seed), kind="stable")[:n]])
