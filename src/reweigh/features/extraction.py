@@ -1,0 +1,339 @@
+"""Features of all images, in fixed blocks of rows that are written, synced and marked: a killed extraction goes on."""
+
+from __future__ import annotations
+
+import collections
+import fcntl
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from reweigh.errors import ReweighError
+from reweigh.features.decoding_ahead import Batch, available_workers, decoded_batches
+from reweigh.features.networks import Backbone
+from reweigh.features.settings import FeatureSettings
+from reweigh.features.store import (
+    BLOCKS,
+    FORMAT,
+    RECORD,
+    UNREADABLE,
+    UNREADABLE_COLUMNS,
+    VALUES,
+    Features,
+    is_complete,
+    open_features,
+)
+from reweigh.images.settings import ImageSettings
+from reweigh.progress import Progress, silent
+from reweigh.whole_files import read_json, write_json
+
+if TYPE_CHECKING:
+    from reweigh.catalog.tables import ImageLocation
+
+Rows = NDArray[np.int64]
+Locate = Callable[[Rows], Sequence["ImageLocation"]]
+Uids = Callable[[Rows], Sequence[str]]
+
+PLAN, FAILURES, LOCK = "extraction.json", "unreadable.jsonl", "lock"
+LARGEST = float(np.finfo(np.float16).max)
+SAMPLE = 1024
+"""Images that are decoded before a long extraction begins, spread over all rows."""
+LONG = 20 * SAMPLE
+"""Rows from which on that sample is worth its while."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a started extraction has settled; a later process takes it over, so that blocks stay what they were."""
+
+    n: int
+    d: int
+    key: str
+    block_rows: int
+    batch_size: int
+
+    @property
+    def n_blocks(self) -> int:
+        return -(-self.n // self.block_rows)
+
+    def rows(self, block: int) -> range:
+        """Row numbers of a block."""
+        return range(block * self.block_rows, min((block + 1) * self.block_rows, self.n))
+
+
+def feature_key(backbone: Backbone, *, fingerprint: str, rows: Rows | None, images: ImageSettings) -> str:
+    """Hash of all that features depend on: network, weights, view, precision, kind of device, decoders, image rows.
+
+    fingerprint: of the catalog; rows: which of its rows, None for all. Batch and block sizes are not part of it.
+    """
+    read = {
+        "format": FORMAT,
+        "backbone": backbone.identity,
+        "view": asdict(backbone.view),
+        "precision": backbone.precision,
+        "memory_format": backbone.memory_format,
+        "device": backbone.device.partition(":")[0],
+        "versions": {name: metadata.version(name) for name in ("simplejpeg", "pillow", "torch")},
+        "max_pixels": images.max_pixels,
+        "fingerprint": fingerprint,
+        "rows": None
+        if rows is None
+        else hashlib.blake2b(np.asarray(rows, "<i8").tobytes(), digest_size=16).hexdigest(),
+    }
+    text = json.dumps(read, sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
+
+
+def extract(
+    backbone: Backbone, n: int, locate: Locate, uids: Uids, *, folder: Path,
+    settings: FeatureSettings | None = None, images: ImageSettings | None = None, progress: Progress = silent,
+) -> Features:  # fmt: skip
+    """Features of images 0..n-1 in `folder`, whose name is their key; made now, gone on with, or opened as they stand.
+
+    locate(rows) and uids(rows) give place and name of images. Stored as float16; an unreadable image's row is zero and
+    is listed in unreadable.parquet with its reason.
+    Raises ReweighError: more than `images.unreadable_limit` unreadable (found early by a sample), a feature that is NaN,
+    infinite or beyond float16 (naming the uid; nothing is clipped), the folder in use by another process.
+    """
+    settings, images = settings or FeatureSettings(), images or ImageSettings()
+    folder.mkdir(parents=True, exist_ok=True)
+    with _locked(folder):
+        if not is_complete(folder):
+            plan = _prepare(folder, backbone, n, settings)
+            workers = available_workers(settings.workers)
+            _extract_blocks(_Work(backbone, plan, locate, uids, folder, images, workers), progress)
+            _finish(folder, plan, backbone, uids)
+    features = open_features(folder)
+    if (features.n, features.d) != (n, backbone.d):
+        raise ReweighError(
+            f"{folder} holds features of shape {(features.n, features.d)}, not {(n, backbone.d)}; "
+            "it belongs to other images or another backbone. Remove it to extract anew."
+        )
+    return features
+
+
+@dataclass(frozen=True)
+class _Work:
+    backbone: Backbone
+    plan: Plan
+    locate: Locate
+    uids: Uids
+    folder: Path
+    images: ImageSettings
+    workers: int
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the folder for this process; the system lets go of it when the process ends, however it ends."""
+    with (folder / LOCK).open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as cause:
+            raise ReweighError(
+                f"Another process is extracting features into {folder}; wait for it, or stop it."
+            ) from cause
+        yield
+
+
+def _prepare(folder: Path, backbone: Backbone, n: int, settings: FeatureSettings) -> Plan:
+    """The plan of the extraction that was begun here, or a new one with its files laid out."""
+    wanted = Plan(n=n, d=backbone.d, key=folder.name, block_rows=settings.block_rows, batch_size=settings.batch_size)
+    if (folder / PLAN).is_file():
+        begun = Plan(**read_json(folder / PLAN))
+        if (begun.n, begun.d) == (wanted.n, wanted.d):
+            return begun
+        (folder / PLAN).unlink()
+    if n:
+        npy.open_memmap(folder / VALUES, mode="w+", dtype=np.float16, shape=(n, backbone.d)).flush()
+    (folder / BLOCKS).write_bytes(bytes(wanted.n_blocks))
+    (folder / FAILURES).write_bytes(b"")
+    write_json(folder / PLAN, asdict(wanted))  # last: what it names is there
+    return wanted
+
+
+def _extract_blocks(work: _Work, progress: Progress) -> None:
+    """Fill the blocks that are not marked yet."""
+    plan, folder = work.plan, work.folder
+    marks = np.fromfile(folder / BLOCKS, np.uint8)
+    pending = np.flatnonzero(marks == 0)
+    failures = _known_failures(folder, plan, marks)
+    done = sum(len(plan.rows(int(block))) for block in np.flatnonzero(marks))
+    _check_share(work, len(failures), failures)
+    if len(pending) and plan.n >= LONG and not done:
+        _check_sample(work)
+    begun, start = done, time.perf_counter()
+    with (
+        (folder / VALUES).open("r+b") as values,
+        (folder / BLOCKS).open("r+b") as blocks,
+        (folder / FAILURES).open("ab") as log,
+    ):
+        first_byte = _header_length(folder / VALUES)
+        for block, features, found in _feature_blocks(work, pending):
+            rows = plan.rows(block)
+            _check_values(features, rows, {row for row, _ in found}, work.uids)
+            log.write(b"".join(json.dumps([block, row, reason]).encode() + b"\n" for row, reason in found))
+            _sync(log)
+            os.pwrite(values.fileno(), features.astype("<f2").tobytes(), first_byte + rows.start * plan.d * 2)
+            _sync(values)
+            os.pwrite(blocks.fileno(), b"\x01", block)  # only now does the block exist
+            _sync(blocks)
+            failures.update(found)
+            _check_share(work, len(failures), failures)
+            done += len(rows)
+            rate = (done - begun) / (time.perf_counter() - start)
+            progress("features", done, plan.n, f"{rate:,.0f} images/s, {len(failures)} unreadable")
+
+
+def _feature_blocks(
+    work: _Work, pending: NDArray[np.int64]
+) -> Iterator[tuple[int, NDArray[np.float32], list[tuple[int, str]]]]:
+    """(block, its features (rows, d), its unreadable rows) for each pending block. Batches never cross a block's end."""
+    import torch
+
+    plan, backbone = work.plan, work.backbone
+    split = (
+        np.arange(start, min(start + plan.batch_size, rows.stop))
+        for rows in (plan.rows(int(block)) for block in pending)
+        for start in range(rows.start, rows.stop, plan.batch_size)
+    )
+    made: list[torch.Tensor] = []
+    failures: list[tuple[int, str]] = []
+    pinned = backbone.device.startswith("cuda")
+    batches = decoded_batches(
+        split, work.locate, backbone.view, images=work.images, workers=work.workers, pinned=pinned
+    )
+    for batch in batches:
+        # On a GPU this only queues the work; the one wait is at the end of a block.
+        made.append(_features(backbone, batch))
+        failures.extend(batch.failures)
+        block = int(batch.rows[0]) // plan.block_rows
+        if batch.rows[-1] + 1 == plan.rows(block).stop:
+            features = torch.cat(made).cpu().numpy()
+            features[[row - plan.rows(block).start for row, _ in failures]] = 0
+            yield block, features, failures
+            made, failures = [], []
+
+
+def _features(backbone: Backbone, batch: Batch) -> Any:
+    import torch
+
+    if len(batch.failures) == len(batch.rows):
+        return torch.zeros((len(batch.rows), backbone.d), device=backbone.device)
+    return backbone.forward(batch.images)
+
+
+def _check_values(features: NDArray[np.float32], rows: range, unreadable: set[int], uids: Uids) -> None:
+    largest = np.abs(features).max(axis=1, initial=0)  # NaN where a value is NaN
+    bad = np.flatnonzero(~(largest <= LARGEST))
+    if not len(bad):
+        return
+    row, value = rows.start + int(bad[0]), float(largest[bad[0]])
+    (uid,) = uids(np.array([row], np.int64))
+    what = f"{value:.3g}, beyond float16 ({LARGEST:g})" if np.isfinite(value) else "NaN or infinite"
+    raise ReweighError(
+        f"A feature of image {uid!r} is {what}; {len(bad)} such images in rows {rows.start}..{rows.stop - 1}. "
+        "Try --set precision=float32, or another backbone."
+    )
+
+
+def _check_sample(work: _Work) -> None:
+    """Stop where a sample of the images says that too many are unreadable, before hours have gone by."""
+    plan = work.plan
+    rows = np.unique(np.linspace(0, plan.n - 1, SAMPLE).astype(np.int64))
+    batches = decoded_batches(
+        np.array_split(rows, 16),
+        work.locate,
+        work.backbone.view,
+        images=work.images,
+        workers=work.workers,
+        pinned=False,
+    )
+    found = dict(failure for batch in batches for failure in batch.failures)
+    limit = work.images.unreadable_limit
+    # Three standard deviations above what the limit itself would show by chance.
+    if len(found) > limit * len(rows) + 3 * np.sqrt(len(rows) * limit * (1 - limit)):
+        raise _too_many(work, found, of=f"{len(rows):,} sampled images")
+
+
+def _check_share(work: _Work, count: int, failures: dict[int, str]) -> None:
+    if count > work.images.unreadable_limit * work.plan.n:
+        raise _too_many(work, failures, of=f"{work.plan.n:,} images")
+
+
+def _too_many(work: _Work, failures: dict[int, str], *, of: str) -> ReweighError:
+    counts = collections.Counter(failures.values()).most_common(3)
+    first = {reason: row for row, reason in sorted(failures.items(), reverse=True)}
+    named = work.uids(np.array([first[reason] for reason, _ in counts], np.int64))
+    reasons = "; ".join(f"{count} {reason} (first: {uid})" for (reason, count), uid in zip(counts, named, strict=True))
+    limit = work.images.unreadable_limit
+    return ReweighError(
+        f"At least {len(failures):,} of {of} cannot be read, more than images.unreadable_limit = {limit:g}: {reasons}. "
+        "Mend the files, or set images.unreadable_limit higher."
+    )
+
+
+def _known_failures(folder: Path, plan: Plan, marks: NDArray[np.uint8]) -> dict[int, str]:
+    """Unreadable rows of finished blocks; lines of blocks that were never marked are dropped from the file."""
+    kept = []
+    for line in (folder / FAILURES).read_bytes().split(b"\n")[:-1]:  # what follows the last line's end was cut
+        block, row, reason = json.loads(line)
+        if marks[block]:
+            kept.append((block, row, reason))
+    with (folder / FAILURES).open("wb") as file:
+        file.write(b"".join(json.dumps(entry).encode() + b"\n" for entry in kept))
+    return {row: reason for _, row, reason in kept}
+
+
+def _finish(folder: Path, plan: Plan, backbone: Backbone, uids: Uids) -> None:
+    """Write the table of unreadable images and, last, the record that makes the folder whole."""
+    failures = sorted(_known_failures(folder, plan, np.fromfile(folder / BLOCKS, np.uint8)).items())
+    rows = np.array([row for row, _ in failures], np.int64)
+    columns = [
+        pa.array(rows),
+        pa.array(list(uids(rows)) if len(rows) else [], pa.string()),
+        pa.array([r for _, r in failures], pa.string()),
+    ]
+    beside = folder / f"{UNREADABLE}.partial"
+    pq.write_table(pa.Table.from_arrays(columns, schema=UNREADABLE_COLUMNS), beside)
+    beside.replace(folder / UNREADABLE)
+    record = {
+        "format": FORMAT,
+        **asdict(plan),
+        "unreadable": len(failures),
+        "backbone": {
+            "name": backbone.name,
+            "identity": backbone.identity,
+            "precision": backbone.precision,
+            "memory_format": backbone.memory_format,
+            "device": backbone.device.partition(":")[0],
+            "view": asdict(backbone.view),
+        },
+    }
+    write_json(folder / RECORD, record)
+    for name in (PLAN, FAILURES):
+        (folder / name).unlink()
+
+
+def _header_length(path: Path) -> int:
+    with path.open("rb") as file:
+        npy.read_array_header_1_0(file) if npy.read_magic(file) == (1, 0) else npy.read_array_header_2_0(file)
+        return file.tell()
+
+
+def _sync(file: Any) -> None:
+    file.flush()
+    os.fdatasync(file.fileno())

@@ -1,0 +1,205 @@
+"""Networks without their heads: created, placed on a device, and wrapped as uint8 batch -> features."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reweigh.errors import ReweighError
+from reweigh.features import weights
+from reweigh.features.settings import BackboneSettings
+from reweigh.features.timm_import import timm
+from reweigh.images.views import EvaluationView, view_from_config
+from reweigh.whole_files import read_json
+
+if TYPE_CHECKING:
+    import torch
+
+PIXELS = "pixels"
+PIXELS_SIZE = 16
+LOCAL, HUB = "local-dir:", "hf-hub:"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backbone:
+    """A loaded network without its head."""
+
+    name: str
+    """As in `settings`: resolved, so that it can be loaded again."""
+    d: int
+    """Size of a feature row."""
+    view: EvaluationView
+    """What it sees of an image."""
+    precision: str
+    """`float32` or `bfloat16`."""
+    memory_format: str
+    """`contiguous` or `channels_last`."""
+    device: str
+    identity: str
+    """Hash of architecture, weights, arguments and input size; not of precision or device."""
+    settings: BackboneSettings
+    forward: Callable[[torch.Tensor], torch.Tensor] = field(repr=False, compare=False)
+    """uint8 (b, 3, s, s) on any device -> float32 (b, d) on `device`."""
+    module: torch.nn.Module | None = field(repr=False, compare=False)
+    """The timm model without its head; None for `pixels`."""
+
+
+def load_backbone(settings: BackboneSettings, *, device: str, precision: str) -> Backbone:
+    """The backbone of resolved settings on a device, in evaluation mode. precision: `float32` or `bfloat16`."""
+    if settings.name == PIXELS:
+        return _pixels(settings, device=device)
+    module, view = create_network(settings)
+    return wrap(module, view, settings, device=device, precision=precision)
+
+
+def wrap(
+    module: torch.nn.Module, view: EvaluationView, settings: BackboneSettings, *, device: str, precision: str
+) -> Backbone:
+    """A `Backbone` around a timm model without head, which moves to the device and the precision."""
+    import torch
+
+    identity = _identity(module, settings, view)
+    memory_format = settings.memory_format
+    if memory_format == "auto":
+        memory_format = "channels_last" if is_convolutional(module) else "contiguous"
+    module = module.eval().requires_grad_(False).to(device=device, dtype=getattr(torch, precision))
+    if memory_format == "channels_last":
+        module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    forward = _forward(module, view, device=device, precision=precision, memory_format=memory_format)
+    d = _feature_size(forward, view, settings.name)
+    return Backbone(
+        name=settings.name, d=d, view=view, precision=precision, memory_format=memory_format, device=device,
+        identity=identity, settings=settings, forward=forward, module=module,
+    )  # fmt: skip
+
+
+def create_network(settings: BackboneSettings) -> tuple[torch.nn.Module, EvaluationView]:
+    """The timm model of resolved settings without its head, float32 on the CPU, and its evaluation view."""
+    name, arguments, config = _source(settings)
+    if settings.input_size and config.get("fixed_input_size"):
+        arguments["img_size"] = settings.input_size
+    try:
+        module = timm().create_model(name, pretrained=True, num_classes=0, **arguments, **settings.arguments)
+    except (RuntimeError, TypeError, ValueError, AssertionError, KeyError, OSError) as cause:
+        line = str(cause).strip().split("\n")[0]
+        raise ReweighError(f"timm cannot load backbone {settings.name!r}: {type(cause).__name__}: {line}.") from cause
+    return module, _view(module, settings)
+
+
+def is_convolutional(module: torch.nn.Module) -> bool:
+    """Whether convolutions beyond the one that cuts an image into patches do the work."""
+    import torch
+
+    return sum(isinstance(part, torch.nn.Conv2d) for part in module.modules()) > 2
+
+
+def _source(settings: BackboneSettings) -> tuple[str, dict[str, Any], Mapping[str, Any]]:
+    """Name and arguments for create_model such that cached weights are read without asking the network."""
+    if settings.name.startswith(LOCAL):
+        return (
+            settings.name,
+            {},
+            read_json(Path(settings.name.removeprefix(LOCAL)) / "config.json").get("pretrained_cfg", {}),
+        )
+    if settings.name.startswith(HUB):
+        folder = hub_folder(settings.name)
+        if folder is None:
+            return settings.name, {}, {}
+        return f"{LOCAL}{folder}", {}, read_json(folder / "config.json").get("pretrained_cfg", {})
+    config = timm().get_pretrained_cfg(settings.name).to_dict()
+    cached = weights.cached_weights(config)
+    # The hub's client asks the network even for what it has; a file is read as it is. Foreign formats need their loader.
+    overlay = {"pretrained_cfg_overlay": {"file": str(cached)}} if cached and not config.get("custom_load") else {}
+    return settings.name, overlay, config
+
+
+def _view(module: torch.nn.Module, settings: BackboneSettings) -> EvaluationView:
+    data = timm().data.resolve_model_data_config(module)
+    if settings.input_size:
+        data["input_size"] = (3, settings.input_size, settings.input_size)
+    return view_from_config(data)
+
+
+def _forward(
+    module: torch.nn.Module, view: EvaluationView, *, device: str, precision: str, memory_format: str
+) -> Callable[[torch.Tensor], torch.Tensor]:
+    import torch
+
+    dtype, order = (
+        getattr(torch, precision),
+        getattr(torch, f"{memory_format}_format" if memory_format == "contiguous" else memory_format),
+    )
+    mean = torch.tensor(view.mean, device=device).mul(255).view(3, 1, 1)
+    scale = torch.tensor(view.std, device=device).mul(255).reciprocal().view(3, 1, 1)
+
+    def forward(batch: torch.Tensor) -> torch.Tensor:
+        with torch.inference_mode():
+            pixels = batch.to(device, non_blocking=True)
+            values = pixels.to(torch.float32).sub_(mean).mul_(scale)
+            return module(values.to(dtype=dtype, memory_format=order)).float()
+
+    return forward
+
+
+def _feature_size(forward: Callable[[torch.Tensor], torch.Tensor], view: EvaluationView, name: str) -> int:
+    import torch
+
+    try:
+        features = forward(torch.zeros((1, 3, view.size, view.size), dtype=torch.uint8))
+    except (RuntimeError, AssertionError, ValueError) as cause:
+        line = str(cause).strip().split("\n")[0]
+        raise ReweighError(
+            f"Backbone {name!r} does not take images of {view.size} x {view.size} pixels: {line}."
+        ) from cause
+    if features.ndim != 2:
+        shape = tuple(features.shape)
+        raise ReweighError(
+            f"Backbone {name!r} gives features of shape {shape}, not (b, d); set backbone.arguments.global_pool."
+        )
+    return int(features.shape[1])
+
+
+def _identity(module: torch.nn.Module | None, settings: BackboneSettings, view: EvaluationView) -> str:
+    hashed = hashlib.blake2b(digest_size=16)
+    architecture = type(module).__name__ if module is not None else PIXELS
+    hashed.update(json.dumps([architecture, dict(settings.arguments), view.size], sort_keys=True).encode())
+    for name, tensor in sorted(module.state_dict().items()) if module is not None else ():
+        hashed.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        hashed.update(tensor.detach().cpu().contiguous().flatten().view(_bytes_type()).numpy().data)
+    return hashed.hexdigest()
+
+
+def _bytes_type() -> torch.dtype:
+    import torch
+
+    return torch.uint8
+
+
+def _pixels(settings: BackboneSettings, *, device: str) -> Backbone:
+    """The image itself as features: squeezed to a small square, (3, s, s) flattened, scaled to [0, 1]."""
+    import torch
+
+    side = settings.input_size or PIXELS_SIZE
+    view = EvaluationView(
+        size=side, crop_pct=1.0, crop_mode="squash", interpolation="bilinear", mean=(0.0,) * 3, std=(1.0,) * 3
+    )
+
+    def forward(batch: torch.Tensor) -> torch.Tensor:
+        return batch.to(device, non_blocking=True).to(torch.float32).div_(255).flatten(1)
+
+    return Backbone(
+        name=PIXELS, d=3 * side * side, view=view, precision="float32", memory_format="contiguous", device=device,
+        identity=_identity(None, settings, view), settings=settings, forward=forward, module=None,
+    )  # fmt: skip
+
+
+def hub_folder(name: str) -> Path | None:
+    """The cached snapshot of a hub repository, where it holds both its configuration and its weights."""
+    repository = name.removeprefix(HUB)
+    config = weights.cached_hub_file(repository, "config.json")
+    found = [weights.cached_hub_file(repository, file) for file in weights.WEIGHT_FILES]
+    return config.parent if config and any(path and path.parent == config.parent for path in found) else None
