@@ -129,13 +129,13 @@ def evaluate(
 
 
 def _checked(name: str, values: NDArray[np.integer], n: int, k: int) -> NDArray[np.int64]:
-    values = np.asarray(values, np.int64)
-    if values.shape != (n,):
-        raise ReweighError(f"{name} must be one a row, {n} in all; found shape {values.shape}.")
-    bad = np.flatnonzero((values < NOT_KNOWN) | (values >= k))
+    checked = np.asarray(values, np.int64)
+    if checked.shape != (n,):
+        raise ReweighError(f"{name} must be one a row, {n} in all; found shape {checked.shape}.")
+    bad = np.flatnonzero((checked < NOT_KNOWN) | (checked >= k))
     if len(bad):
-        raise ReweighError(f"{name} must lie in -2..{k - 1}; row {bad[0]} has {values[bad[0]]}.")
-    return values
+        raise ReweighError(f"{name} must lie in -2..{k - 1}; row {bad[0]} has {checked[bad[0]]}.")
+    return checked
 
 
 def _figures(

@@ -87,7 +87,9 @@ def make_held_out(
     rows, labels = np.asarray(rows, np.int64), np.asarray(labels)
     check_labels(labels, rows, k=k, uids=uids, lowest=-1)
     fold = assign_folds(groups, labels, n_folds=settings.n_folds, seed=seed)
-    strength = _strength(features, rows, labels, fold, k=k, probe=probe, seed=seed, uids=uids, workspace=workspace, progress=progress)
+    strength = _strength(
+        features, rows, labels, fold, k=k, probe=probe, seed=seed, uids=uids, workspace=workspace, progress=progress
+    )
     l2 = probe.l2 if strength is None else strength.l2
     m = None if should_be_dense(len(rows), k) else settings.kept_classes
     numbers = [*range(settings.n_folds), *([NO_FOLD] if (fold == NO_FOLD).any() else [])]
@@ -113,7 +115,7 @@ def make_held_out(
         strength=strength,
         held_out_loss=float(-own.mean()),
         unconverged_folds=tuple(unconverged),
-        **result.exact,  # type: ignore[arg-type]
+        **result.exact,
     )
 
 
@@ -217,7 +219,7 @@ def _predict(
 
 
 def _exact(block: NDArray[np.float32], labels: NDArray[np.integer]) -> dict[str, NDArray]:
-    """The numbers kept exactly, of one block of log-probabilities (b, k); the best of all classes where there is no label."""
+    """The numbers kept exactly, of a block (b, k) of log-probabilities; without a label, the best class of all."""
     has_label = labels >= 0
     own = block[np.arange(len(block)), np.maximum(labels, 0)]
     other, other_value = best_others(block, labels)

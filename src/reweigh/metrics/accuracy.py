@@ -59,7 +59,7 @@ def confusion(labels: NDArray[np.integer], predicted: NDArray[np.integer], k: in
 def top_confusions(
     labels: NDArray[np.integer], predicted: NDArray[np.integer], k: int, *, n: int
 ) -> list[tuple[int, int, int]]:
-    """The n most frequent (label, prediction, count) with label != prediction, the most frequent first, then by number."""
+    """The n most frequent (label, prediction, count) with label != prediction; equal counts by number."""
     wrong = labels != predicted
     pairs, counts = np.unique(labels[wrong].astype(np.int64) * k + predicted[wrong], return_counts=True)
     order = np.lexsort((pairs, -counts))[:n]

@@ -42,15 +42,13 @@ def percentile_interval(
 def accuracy_interval(n_right: int, n: int, *, n_draws: int, confidence: float, seed: int) -> tuple[float, float]:
     """Interval of n_right / n."""
     counts = np.array([n_right, n - n_right])
-    return percentile_interval(
-        counts, lambda draws: draws[:, 0] / n, n_draws=n_draws, confidence=confidence, seed=seed
-    )
+    return percentile_interval(counts, lambda draws: draws[:, 0] / n, n_draws=n_draws, confidence=confidence, seed=seed)
 
 
 def class_averaged_interval(
     sizes: NDArray[np.integer], right: NDArray[np.integer], *, n_draws: int, confidence: float, seed: int
 ) -> tuple[float, float]:
-    """Interval of the mean over classes of right / size; sizes and right (k,). A class that a draw misses is left out of it."""
+    """Interval of the mean over classes of right / size, (k,) each. A class that a draw misses is left out of that draw."""
     has_rows = sizes > 0
     sizes, right = sizes[has_rows], right[has_rows]
 

@@ -1,8 +1,7 @@
 """Weighted multinomial logistic regression with hard or soft targets, minimised over blocks of rows.
 
 Objective: sum_i w_i CE(t_i, softmax(W x_i + b)) / sum_i w_i + l2 / 2 |W|^2; the bias is free. Features are centred
-and scaled to a mean row length of 16 = sqrt(256) first, so that `l2` means the same for every backbone (METHODS.md,
-"Where the figures come from"). Mean and scale are weighted too: a row of weight 0 leaves no trace.
+and scaled to a mean row length of 16 = sqrt(256) first, so that `l2` means the same for every backbone. Mean and scale are weighted too: a row of weight 0 leaves no trace.
 """
 
 from __future__ import annotations
@@ -86,7 +85,7 @@ def read_rows(
         rows = read(block)
         if held is not None:
             held[block] = rows
-        return relative[block] @ rows
+        return cast(F32, relative[block] @ rows)
 
     weight_sum = float(relative.sum(dtype=np.float64))
     mean = _summed(map_blocks(total, n), np.zeros(d)) / weight_sum
@@ -134,7 +133,7 @@ def coordinates(rows: RegressionRows) -> Coordinates:
         x, w = rows.centred(block), rows.weights[block]
         weighted = x * w[:, None]
         products = weighted.T @ x if rotates else np.einsum("ij,ij->j", weighted, x)
-        return products, float(w.sum(dtype=np.float64))
+        return cast(F32, products), float(w.sum(dtype=np.float64))
 
     total = np.zeros((rows.d, rows.d) if rotates else rows.d)
     weight = 0.0

@@ -25,18 +25,24 @@ def check_weights(
         raise ReweighError(f"A probe of {len(rows)} images needs as many weights, found shape {values.shape}.")
     bad = np.flatnonzero(~(np.isfinite(values) & (values >= 0)))
     if len(bad):
-        raise ReweighError(f"Weights must be finite and 0 or more; {name_row(rows[bad[0]], uids)} has {values[bad[0]]}.")
+        raise ReweighError(
+            f"Weights must be finite and 0 or more; {name_row(rows[bad[0]], uids)} has {values[bad[0]]}."
+        )
     if not values.any():
         raise ReweighError(f"All {len(rows)} weights are 0: a probe has nothing to learn from.")
     return values
 
 
-def check_labels(labels: NDArray, rows: NDArray[np.int64], *, k: int, uids: Uids | None = None, lowest: int = 0) -> None:
+def check_labels(
+    labels: NDArray, rows: NDArray[np.int64], *, k: int, uids: Uids | None = None, lowest: int = 0
+) -> None:
     """Refuses labels that are no integers in `lowest`..k-1 or not one a row."""
     if labels.shape != rows.shape:
         raise ReweighError(f"{len(rows)} images need as many labels, found shape {labels.shape}.")
     if not np.issubdtype(labels.dtype, np.integer):
-        raise ReweighError(f"Labels must be integers, found {labels.dtype}; distributions have shape (images, classes).")
+        raise ReweighError(
+            f"Labels must be integers, found {labels.dtype}; distributions have shape (images, classes)."
+        )
     bad = np.flatnonzero((labels < lowest) | (labels >= k))
     if len(bad):
         label = labels[bad[0]]
@@ -47,7 +53,9 @@ def check_labels(labels: NDArray, rows: NDArray[np.int64], *, k: int, uids: Uids
 def check_targets(targets: NDArray, rows: NDArray[np.int64], *, k: int, uids: Uids | None = None) -> None:
     """Refuses targets that are not (m, k) with rows of non-negative numbers that sum to 1 within 0.001."""
     if targets.shape != (len(rows), k):
-        raise ReweighError(f"Targets of {len(rows)} images and {k} classes must have shape {(len(rows), k)}, found {targets.shape}.")
+        raise ReweighError(
+            f"Targets of {len(rows)} images and {k} classes must have shape {(len(rows), k)}, found {targets.shape}."
+        )
     sums = targets.sum(axis=1, dtype=np.float64)
     bad = np.flatnonzero(~((targets.min(axis=1) >= 0) & (np.abs(sums - 1) <= 1e-3)))
     if len(bad):
@@ -57,7 +65,9 @@ def check_targets(targets: NDArray, rows: NDArray[np.int64], *, k: int, uids: Ui
         )
 
 
-def check_finite(block: NDArray[np.float32], rows: NDArray[np.int64], *, uids: Uids | None = None) -> NDArray[np.float32]:
+def check_finite(
+    block: NDArray[np.float32], rows: NDArray[np.int64], *, uids: Uids | None = None
+) -> NDArray[np.float32]:
     """The block (b, d) itself. Refuses NaN and infinite features, naming the image."""
     if not np.isfinite(np.dot(block.sum(axis=1, dtype=np.float64), np.ones(len(block)))):
         bad = np.flatnonzero(~np.isfinite(block).all(axis=1))

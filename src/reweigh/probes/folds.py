@@ -42,7 +42,9 @@ def assign_folds(
             f"{n_folds} folds need as many groups of labelled images, found {len(numbers)} "
             f"({len(labelled)} images). Set evidence.n_folds lower, to at least 2, or add images."
         )
-    keys = hash_numbers(numbers, seed) if uids is None else _smallest_hashes(uids, labelled, members, len(numbers), seed)
+    keys = (
+        hash_numbers(numbers, seed) if uids is None else _smallest_hashes(uids, labelled, members, len(numbers), seed)
+    )
     sizes = np.bincount(members)
     order = np.lexsort((numbers, keys, -sizes, _main_label(members, labels[labelled])))
     fold_of_group = np.empty(len(numbers), np.int8)

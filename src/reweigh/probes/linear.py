@@ -159,7 +159,9 @@ def solve(
     )
 
 
-def predict(probe: Probe, features: FeatureMatrix, rows: Rows, *, uids: Uids | None = None) -> Iterator[NDArray[np.float32]]:
+def predict(
+    probe: Probe, features: FeatureMatrix, rows: Rows, *, uids: Uids | None = None
+) -> Iterator[NDArray[np.float32]]:
     """Log-probabilities of these rows, blocks (b, k) float32 in order; a block takes at most 64 MB.
 
     Raises ReweighError for features that are not finite, as `fit_probe`.
@@ -182,7 +184,8 @@ def prediction_block(k: int) -> int:
 
 
 def _class_mass(targets: NDArray, weights: NDArray[np.float64], k: int) -> NDArray[np.float64]:
-    return np.bincount(targets, weights=weights, minlength=k) if targets.ndim == 1 else weights @ targets
+    mass = np.bincount(targets, weights=weights, minlength=k) if targets.ndim == 1 else weights @ targets
+    return np.asarray(mass, np.float64)
 
 
 def _balance(targets: NDArray, mass: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -40,7 +40,7 @@ class LogProbabilities:
         return len(self.indices if self.dense is None else self.dense)  # type: ignore[arg-type]
 
     def read(self, start: int, stop: int) -> NDArray[np.float32]:
-        """Rows start..stop-1 as (b, k) float32 whose probabilities sum to 1; unkept classes share what is left evenly."""
+        """Rows start..stop-1, (b, k) float32, probabilities summing to 1; unkept classes share what is left evenly."""
         if self.dense is not None:
             block = self.dense[start:stop].astype(np.float32)
         else:
@@ -48,7 +48,9 @@ class LogProbabilities:
             n_others = max(self.k - self.indices.shape[1], 1)
             others = np.log(np.maximum(self.remaining[start:stop], 1e-30) / n_others)
             block = np.repeat(others[:, None].astype(np.float32), self.k, axis=1)
-            np.put_along_axis(block, self.indices[start:stop].astype(np.int64), self.values[start:stop].astype(np.float32), 1)
+            np.put_along_axis(
+                block, self.indices[start:stop].astype(np.int64), self.values[start:stop].astype(np.float32), 1
+            )
         block -= block.max(axis=1, keepdims=True)
         block -= np.log(np.exp(block).sum(axis=1, keepdims=True))
         return block
@@ -117,7 +119,9 @@ def load_log_probabilities(folder: Path, *, k: int) -> LogProbabilities:
         if (folder / f"{name}.npy").exists()
     }
     if set(arrays) not in ({"dense"}, {"indices", "values", "remaining"}):
-        raise ReweighError(f"No log-probabilities in {folder}: found {', '.join(sorted(arrays)) or 'none of the files'}.")
+        raise ReweighError(
+            f"No log-probabilities in {folder}: found {', '.join(sorted(arrays)) or 'none of the files'}."
+        )
     if "dense" in arrays and arrays["dense"].shape[1] != k:
         raise ReweighError(f"Log-probabilities in {folder} are of {arrays['dense'].shape[1]} classes, expected {k}.")
     return LogProbabilities(k=k, **arrays)

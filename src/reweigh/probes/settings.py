@@ -12,7 +12,7 @@ class ProbeSettings:
     """How a linear head is fitted and how strongly it is held back."""
 
     l2: float = 0.0
-    """Strength of regularisation on centred features of mean length 16; 0 = chosen by held-out log loss and written down."""
+    """Strength of regularisation on centred features of mean length 16; 0 = chosen by held-out loss, written down."""
     balance: bool = False
     """Every class gets the same total weight in the final head (held-out predictions are never balanced)."""
     tolerance: float = 1e-5
@@ -20,7 +20,7 @@ class ProbeSettings:
     max_iterations: int = 300
     """Steps of L-BFGS after which a fit ends unconverged and says so, 1 or more; 10 to 30 are usual."""
     l2_grid: tuple[float, ...] = (1.0, 0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3, 3e-4, 1e-4, 3e-5, 1e-5)
-    """Strengths that are tried, falling; METHODS.md found .02 best on 5,000 web images of 40 classes."""
+    """Strengths that are tried, falling; .02 was best on 5,000 web images of 40 classes."""
     choice_rows: int = 100_000
     """Most rows used to choose `l2`, 2 or more; more images than that are drawn from by hash."""
 

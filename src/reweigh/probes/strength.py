@@ -14,7 +14,7 @@ from reweigh.probes.settings import ProbeSettings
 from reweigh.progress import Progress, silent
 
 DEFAULT_L2 = 0.02
-"""Where nothing can be held out (no class has rows in two folds); METHODS.md: best for a baseline of 5,000 images."""
+"""Where nothing can be held out (no class has rows in two folds): best for a baseline of 5,000 web images."""
 ALL_FOLDS_ROWS = 20_000
 """Up to this many rows every fold has a say, above it one fold: its loss is certain enough."""
 CHOICE_TOLERANCE = 1e-3
@@ -29,7 +29,7 @@ class StrengthChoice:
 
     l2: float
     grid: tuple[float, ...]
-    """Strengths tried, falling; shorter than the settings' grid where losses rose before its end; empty: none could be."""
+    """Strengths tried, falling; shorter than the settings' where losses rose before the end; empty: none could be."""
     held_out_losses: tuple[float, ...]
     """Mean -log p(given label) over the held-out rows, of each."""
     n_folds: int

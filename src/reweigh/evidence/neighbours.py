@@ -1,0 +1,75 @@
+"""Neighbour votes: what the images most like this one are labelled; the own group has no vote."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reweigh.errors import ReweighError
+from reweigh.evidence.inputs import EvidenceInputs
+from reweigh.evidence.settings import EvidenceSettings
+
+ARRAYS = ("rows", "indices", "similarities", "label_share", "n_votes")
+
+
+@dataclass(frozen=True, kw_only=True)
+class NeighbourVotes:
+    """The nearest neighbours of n rows, and how many of them carry the row's label."""
+
+    rows: NDArray[np.int64]
+    """(n,) positions into the features"""
+    indices: NDArray[np.int32]
+    """(n, n_neighbours) positions into `rows`, the nearest first, -1 = missing"""
+    similarities: NDArray[np.float16]
+    """(n, n_neighbours) cosines"""
+    label_share: NDArray[np.float32]
+    """(n,) share of the votes for the row's label; NaN = no opinion: no label, or no neighbour with one"""
+    n_votes: NDArray[np.int32]
+    """(n,) neighbours that have a label"""
+
+
+def make_neighbours(inputs: EvidenceInputs, settings: EvidenceSettings, seed: int) -> NeighbourVotes:
+    """The `settings.n_neighbours` nearest rows of each row by cosine, groups skipped, and their votes."""
+    from reweigh.features.neighbours import nearest_neighbours  # loads faiss
+
+    found = nearest_neighbours(
+        inputs.features, inputs.rows, n_neighbours=settings.n_neighbours, groups=inputs.groups, seed=seed
+    )
+    share, n_votes = label_share(found.indices, inputs.labels)
+    return NeighbourVotes(
+        rows=inputs.rows, indices=found.indices, similarities=found.similarities, label_share=share, n_votes=n_votes
+    )
+
+
+def label_share(
+    indices: NDArray[np.int32], labels: NDArray[np.integer]
+) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    """(share of neighbours' labels that equal the row's, number of neighbours with a label), (n,) each.
+
+    indices (n, m) positions of neighbours, -1 = missing; labels (n,), -1 = none. NaN where the
+    row has no label or no neighbour has one.
+    """
+    votes = np.where(indices >= 0, labels[indices], -1)
+    n_votes = (votes >= 0).sum(axis=1)
+    agreeing = ((votes == labels[:, None]) & (votes >= 0)).sum(axis=1)
+    share = np.full(len(labels), np.nan, np.float32)
+    has_opinion = (n_votes > 0) & (labels >= 0)
+    share[has_opinion] = agreeing[has_opinion] / n_votes[has_opinion]
+    return share, n_votes.astype(np.int32)
+
+
+def save_neighbours(record: NeighbourVotes, folder: Path) -> None:
+    """Write NAME.npy of each array into an existing folder."""
+    for name in ARRAYS:
+        np.save(folder / f"{name}.npy", getattr(record, name), allow_pickle=False)
+
+
+def load_neighbours(folder: Path) -> NeighbourVotes:
+    """The record of a folder. Raises ReweighError where a file is missing."""
+    missing = [name for name in ARRAYS if not (folder / f"{name}.npy").exists()]
+    if missing:
+        raise ReweighError(f"No neighbour votes in {folder}: {missing[0]}.npy is missing.")
+    return NeighbourVotes(**{name: np.load(folder / f"{name}.npy", allow_pickle=False) for name in ARRAYS})
