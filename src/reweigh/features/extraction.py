@@ -105,8 +105,8 @@ def extract(
 
     locate(rows) and uids(rows) give place and name of images. Stored as float16; an unreadable image's row is zero and
     is listed in unreadable.parquet with its reason.
-    Raises ReweighError: more than `images.unreadable_limit` unreadable (found early by a sample), a feature that is NaN,
-    infinite or beyond float16 (naming the uid; nothing is clipped), the folder in use by another process.
+    Raises ReweighError: more than `images.unreadable_limit` unreadable (found early by a sample), a feature that is
+    NaN, infinite or beyond float16 (naming the uid; nothing is clipped), the folder in use by another process.
     """
     settings, images = settings or FeatureSettings(), images or ImageSettings()
     folder.mkdir(parents=True, exist_ok=True)
@@ -201,7 +201,7 @@ def _extract_blocks(work: _Work, progress: Progress) -> None:
 def _feature_blocks(
     work: _Work, pending: NDArray[np.int64]
 ) -> Iterator[tuple[int, NDArray[np.float32], list[tuple[int, str]]]]:
-    """(block, its features (rows, d), its unreadable rows) for each pending block. Batches never cross a block's end."""
+    """(block, its features (rows, d), its unreadable rows) of each pending block. Batches never cross a block's end."""
     import torch
 
     plan, backbone = work.plan, work.backbone

@@ -112,7 +112,7 @@ def _source(settings: BackboneSettings) -> tuple[str, dict[str, Any], Mapping[st
         return f"{LOCAL}{folder}", {}, read_json(folder / "config.json").get("pretrained_cfg", {})
     config = timm().get_pretrained_cfg(settings.name).to_dict()
     cached = weights.cached_weights(config)
-    # The hub's client asks the network even for what it has; a file is read as it is. Foreign formats need their loader.
+    # The hub's client asks the network even for what it has; a file is read as it is. Foreign forms need their loader.
     overlay = {"pretrained_cfg_overlay": {"file": str(cached)}} if cached and not config.get("custom_load") else {}
     return settings.name, overlay, config
 

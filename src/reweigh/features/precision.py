@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Literal, cast
 
+from reweigh.errors import ReweighError
 from reweigh.features.networks import PIXELS, Backbone, create_network, is_convolutional, wrap
 from reweigh.features.settings import BackboneSettings
 
@@ -14,8 +16,8 @@ Precision = Literal["float32", "bfloat16"]
 
 DECISIVE = 1.15
 """How many times as fast bfloat16 (or channels_last) has to be; less could be another program's doing."""
-REPETITIONS = 5
-BATCH = {"cpu": 8, "cuda": 64}
+REPETITIONS = 3
+BATCH = {"cpu": 4, "cuda": 64}
 """Images in the measured batch by kind of device."""
 
 
@@ -36,11 +38,11 @@ def resolve_speed(settings: BackboneSettings, *, device: str, precision: str) ->
         if settings.memory_format != "auto":
             return settings, cast(Precision, precision)
         order = "channels_last" if is_convolutional(create_network(settings)[0]) else "contiguous"
-        return replace(settings, memory_format=order), cast(Precision, precision)
+        return replace(settings, memory_format=cast(Any, order)), cast(Precision, precision)
     orders = ("contiguous", "channels_last") if settings.memory_format == "auto" else (settings.memory_format,)
     seconds = _measure(settings, device=device, orders=orders)
-    order, chosen = fastest(seconds)
-    return replace(settings, memory_format=order), chosen
+    fast, chosen = fastest(seconds)
+    return replace(settings, memory_format=fast), chosen
 
 
 def fastest(seconds: Mapping[tuple[str, Precision], float]) -> tuple[Any, Precision]:
@@ -64,18 +66,18 @@ def _measure(settings: BackboneSettings, *, device: str, orders: tuple[str, ...]
     import torch
 
     candidates: dict[tuple[str, Precision], Callable[[], None]] = {}
+    network, view = create_network(settings)
     for precision in ("float32", "bfloat16"):
         for order in orders:
             chosen = replace(settings, memory_format=cast(Any, order))
-            module, view = create_network(chosen)
             try:
-                backbone = wrap(module, view, chosen, device=device, precision=precision)
-            except Exception:
+                backbone = wrap(copy.deepcopy(network), view, chosen, device=device, precision=precision)
+            except (RuntimeError, NotImplementedError, ReweighError):
                 # Some networks lack bfloat16 kernels on some devices: such a combination is no candidate.
                 if precision == "float32":
                     raise
                 continue
-            candidates[order, cast(Precision, precision)] = _one_batch(backbone, torch)
+            candidates[order, precision] = _one_batch(backbone, torch)
     seconds = dict.fromkeys(candidates, float("inf"))
     for _ in range(1 + REPETITIONS):
         for key, run in candidates.items():

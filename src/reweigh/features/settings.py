@@ -15,8 +15,8 @@ class BackboneSettings:
     """The network that turns images into features."""
 
     name: str = "auto"
-    """A timm name (`resnet50`, `resnet50.a1_in1k`), `hf-hub:OWNER/MODEL`, `local-dir:FOLDER`, `pixels` (the resized image
-    itself), or `auto`: tf_efficientnet_lite0.in1k on a CPU, vit_small_patch14_dinov2.lvd142m at 224 pixels on a GPU."""
+    """A timm name (`resnet50`, `resnet50.a1_in1k`), `hf-hub:OWNER/MODEL`, `local-dir:FOLDER`, `pixels` (the resized
+    image itself), or `auto`: tf_efficientnet_lite0.in1k on a CPU, on a GPU vit_small_patch14_dinov2.lvd142m at 224."""
     input_size: int = 0
     """Side of the square input in pixels; 0 takes the network's own (`pixels`: 16)."""
     memory_format: Literal["auto", "contiguous", "channels_last"] = "auto"

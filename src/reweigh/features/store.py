@@ -42,7 +42,7 @@ def is_complete(folder: Path) -> bool:
 
 
 def open_features(folder: Path) -> Features:
-    """The features in a folder that `extract` has finished. Raises ReweighError where it has not, or the form is newer."""
+    """The features in a folder that `extract` has finished. Raises ReweighError where it has not."""
     if not is_complete(folder):
         state = "an unfinished extraction; run it again to go on" if (folder / BLOCKS).is_file() else "no features"
         raise ReweighError(f"No stored features in {folder}: found {state}.")

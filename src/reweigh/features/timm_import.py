@@ -29,7 +29,7 @@ def timm() -> ModuleType:
 
 
 def _lacks_operators() -> bool:
-    """Whether torchvision is installed for another torch. Decided before its import, which would leave half of it loaded."""
+    """Whether torchvision is for another torch. Decided before its import: a failed one leaves it half loaded."""
     import torch
 
     if torch.version.cuda is not None or torch.ops.torchvision.__dict__.get("nms") is not None:

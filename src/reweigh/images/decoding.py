@@ -77,7 +77,7 @@ def _decode_with_pillow(data: bytes, *, cover: int, max_pixels: int) -> NDArray[
             return upright(_rgb(image), orientation)
     except (Unreadable, MemoryError):
         raise
-    except Exception as cause:  # noqa: BLE001 - broken files make Pillow's readers raise almost anything
+    except Exception as cause:  # broken files make Pillow's readers raise almost anything
         raise Unreadable(_reason(data, cause)) from cause
 
 

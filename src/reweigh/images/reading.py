@@ -62,7 +62,7 @@ def _read_range(handle: int, offset: int | None, length: int | None) -> bytes:
             break
         data += more
     if not data:
-        raise Unreadable("empty file" if start >= found.st_size and offset is None or size == 0 else "truncated")
+        raise Unreadable("empty file" if size == 0 else "truncated")
     if len(data) < size:
         raise Unreadable("truncated")
     return data

@@ -41,7 +41,8 @@ class EvaluationView:
     crop_pct: float = 0.875
     """The image is first resized to floor(size / crop_pct)."""
     crop_mode: str = "center"
-    """`center`: short side resized, the middle cut out; `squash`: both sides resized; `border`: long side resized, padded."""
+    """`center`: short side resized, the middle cut out; `squash`: both sides resized; `border`: long
+    side resized, padded."""
     interpolation: str = "bicubic"
     """One of INTERPOLATIONS, antialiased as Pillow does it."""
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)
@@ -72,7 +73,7 @@ class Placement:
 
 
 def view_from_config(config: Mapping[str, Any]) -> EvaluationView:
-    """The view of timm's resolved data configuration. Raises ReweighError where it is not a square of three channels."""
+    """The view of timm's resolved data configuration. Raises ReweighError unless it is square with three channels."""
     channels, height, width = config["input_size"]
     if channels != 3 or height != width:
         raise ReweighError(f"Backbone takes input of shape {tuple(config['input_size'])}; only (3, s, s) can be read.")
@@ -167,7 +168,7 @@ def _border(view: EvaluationView, height: int, width: int) -> Placement:
 
 
 def _middle(view: EvaluationView, height: int, width: int) -> Placement:
-    """Padding begins with the smaller half, as in timm; a crop's corner is rounded to the even one, as in torchvision."""
+    """Padding begins with the smaller half, as in timm; a crop's corner is rounded to the even, as in torchvision."""
 
     def corner(side: int) -> int:
         return round((side - view.size) / 2) if side >= view.size else -((view.size - side) // 2)

@@ -1,0 +1,58 @@
+"""k-means on features of length 1."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reweigh.errors import ReweighError
+from reweigh.features.matrix import FeatureMatrix
+from reweigh.features.neighbours import one_thread
+from reweigh.features.projection import unit_rows
+
+ITERATIONS = 25
+POINTS_PER_CLUSTER = 256
+"""Rows a cluster that centres are fitted on; more are sampled away, as faiss does by default."""
+BLOCK = 4096
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clusters:
+    """A partition of rows."""
+
+    assignment: NDArray[np.int32]
+    """(n,) the nearest centre of each row."""
+    centres: NDArray[np.float32]
+    """(n_clusters, d), means of rows of length 1."""
+
+
+def kmeans(features: FeatureMatrix, rows: NDArray[np.int64], *, n_clusters: int, seed: int) -> Clusters:
+    """Clusters of the rows, each scaled to length 1 first, by squared distance. Same seed, same bytes.
+
+    A zero row (an unreadable image) is assigned like any other but fits no centre.
+    Raises ReweighError for fewer rows than clusters, NaN and infinity.
+    """
+    import faiss
+
+    sample = np.sort(_sample(rows, n_clusters * POINTS_PER_CLUSTER, seed))
+    points = unit_rows(features, sample)
+    points = points[points.any(axis=1)]
+    if not 1 <= n_clusters <= len(points):
+        raise ReweighError(f"{n_clusters} clusters need as many images with features; there are {len(points)}.")
+    with one_thread():
+        fit = faiss.Kmeans(
+            features.d, n_clusters, niter=ITERATIONS, seed=seed + 1, min_points_per_centroid=1,
+            max_points_per_centroid=POINTS_PER_CLUSTER,
+        )  # fmt: skip
+        fit.train(points)
+        assignment = np.empty(len(rows), np.int32)
+        for start in range(0, len(rows), BLOCK):
+            block = unit_rows(features, rows[start : start + BLOCK])
+            assignment[start : start + BLOCK] = fit.index.search(block, 1)[1][:, 0]
+    return Clusters(assignment=assignment, centres=np.asarray(fit.centroids, np.float32))
+
+
+def _sample(rows: NDArray[np.int64], most: int, seed: int) -> NDArray[np.int64]:
+    return rows if len(rows) <= most else np.random.default_rng(seed).choice(rows, most, replace=False)

@@ -1,0 +1,272 @@
+"""A finished classifier as a folder: timm's local form where timm has such a model, a form of our own elsewhere.
+
+Both are `config.json` and `model.safetensors`, with the class names in `label_names` and what timm does not know under
+the key `reweigh` of config.json: `format`, `head`, `synsets` (a wnid or null for each class), `precision` and the
+`backbone`'s settings. `head` says where the classifier is:
+
+- `timm`: folded into the network's own last layer: `timm.create_model("local-dir:FOLDER", pretrained=True)` gives
+  logits.
+- `separate`: tensors `head.weight` (k, d) and `head.bias` (k,), features @ weight.T + bias; the network's own tensors,
+  if it has any, stand beside them as `backbone.NAME`. So are written networks whose last layer
+  is not linear, and `pixels` (the image squeezed to `input_size` pixels square, bilinear and antialiased, (3, s, s)
+  flattened, scaled to [0, 1]).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reweigh.errors import ReweighError
+from reweigh.features.networks import LOCAL, PIXELS, Backbone, create_network, load_backbone, wrap
+from reweigh.features.settings import BackboneSettings
+from reweigh.features.timm_import import timm
+from reweigh.images.views import EvaluationView, view_from_config
+from reweigh.whole_files import read_json, write_bytes, write_json
+
+if TYPE_CHECKING:
+    import torch
+
+FORMAT = 1
+CONFIG, TENSORS = "config.json", "model.safetensors"
+FOLDED, SEPARATE = "timm", "separate"
+AGREEMENT = 1e-3
+"""Largest difference, relative to the largest logit, at which the folded network counts as the same classifier."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """A classifier: logits are features @ weight.T + bias."""
+
+    backbone: Backbone
+    weight: NDArray[np.float32]
+    """(k, d)"""
+    bias: NDArray[np.float32]
+    """(k,)"""
+    class_names: tuple[str, ...]
+    synsets: tuple[str | None, ...]
+
+
+def write_model(
+    folder: Path, backbone: Backbone, weight: NDArray[np.float32], bias: NDArray[np.float32],
+    *, class_names: Sequence[str], synsets: Sequence[str | None],
+) -> None:  # fmt: skip
+    """Write backbone and linear head, (k, d) and (k,), into `folder` as the module's text says.
+
+    The network's weights are read anew in float32, whatever precision the features had; the precision is noted.
+    """
+    if weight.shape != (len(class_names), backbone.d) or bias.shape != (len(class_names),):
+        raise ReweighError(
+            f"A head of shape {weight.shape} with bias {bias.shape} does not fit {len(class_names)} classes and "
+            f"{backbone.d} features."
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    if backbone.module is None:
+        network, tensors, config = None, {}, {}
+    else:
+        network, view = create_network(backbone.settings)
+        config = _timm_config(network, view, backbone)
+        if _fold(network, weight, bias, view):
+            record = _record(FOLDED, backbone, class_names, synsets)
+            _write(folder, dict(network.state_dict()), _with_classes(config, class_names, synsets) | record)
+            return
+        network, _ = create_network(backbone.settings)
+        tensors = {f"backbone.{name}": tensor for name, tensor in network.state_dict().items()}
+    import torch
+
+    tensors["head.weight"] = torch.from_numpy(np.ascontiguousarray(weight, np.float32))
+    tensors["head.bias"] = torch.from_numpy(np.ascontiguousarray(bias, np.float32))
+    record = _record(SEPARATE, backbone, class_names, synsets)
+    _write(folder, tensors, _with_classes(config, class_names, synsets) | record)
+
+
+def load_model(folder: Path, *, device: str, precision: str) -> Model:
+    """The classifier in a folder that `write_model` made, or in timm's local form with a linear last layer.
+
+    Raises ReweighError where the folder lacks a file or the last layer is not linear.
+    """
+    config = _read_config(folder)
+    own = config.get("reweigh", {})
+    if own.get("format", FORMAT) > FORMAT:
+        raise ReweighError(
+            f"{folder / CONFIG} has format {own['format']}; this reweigh reads up to {FORMAT}. Update it."
+        )
+    tensors = _read_tensors(folder)
+    if own.get("head", FOLDED) == FOLDED:
+        settings = BackboneSettings(
+            name=f"{LOCAL}{folder.resolve()}", memory_format=own.get("backbone", {}).get("memory_format", "auto")
+        )
+        backbone = load_backbone(settings, device=device, precision=precision)
+        weight, bias = _folded_head(folder, config, tensors)
+    else:
+        backbone = _separate_backbone(config, tensors, device=device, precision=precision)
+        weight, bias = tensors["head.weight"], tensors["head.bias"]
+    names = (
+        config.get("label_names") or config["pretrained_cfg"].get("label_names") or [str(c) for c in range(len(bias))]
+    )
+    synsets = own.get("synsets") or [None] * len(names)
+    return Model(
+        backbone=backbone,
+        weight=weight.float().numpy(),
+        bias=bias.float().numpy(),
+        class_names=tuple(names),
+        synsets=tuple(synsets),
+    )
+
+
+def _fold(
+    network: torch.nn.Module, weight: NDArray[np.float32], bias: NDArray[np.float32], view: EvaluationView
+) -> bool:
+    """Put the head into the network's own classifier; whether its logits are then those of the head on its features."""
+    import torch
+
+    model = cast(Any, network.eval())
+    k = len(bias)
+    images = torch.rand((2, 3, view.size, view.size), generator=torch.Generator().manual_seed(0)) * 2 - 1
+    with torch.inference_mode():
+        expected = model(images) @ torch.from_numpy(weight).T + torch.from_numpy(bias)
+    try:
+        model.reset_classifier(k)
+    except (TypeError, AttributeError, AssertionError, NotImplementedError):
+        return False
+    head = model.get_classifier()
+    if (
+        not isinstance(head, torch.nn.Linear | torch.nn.Conv2d)
+        or head.weight.numel() != weight.size
+        or head.bias is None
+    ):
+        return False
+    with torch.no_grad():
+        head.weight.copy_(torch.from_numpy(weight).reshape(head.weight.shape))
+        head.bias.copy_(torch.from_numpy(bias))
+    with torch.inference_mode():
+        found = model.eval()(images)
+    if found.shape != expected.shape:
+        return False
+    return bool((found - expected).abs().max() <= AGREEMENT * expected.abs().max().clamp(min=1))
+
+
+def _timm_config(network: torch.nn.Module, view: EvaluationView, backbone: Backbone) -> dict[str, Any]:
+    """timm's config.json for a network, without classes; the view as it was used."""
+    kept = cast(Any, network)
+    source = {key: value for key, value in kept.pretrained_cfg.items() if key not in WHERE_FROM and value is not None}
+    source |= {
+        "input_size": [3, view.size, view.size],
+        "crop_pct": view.crop_pct,
+        "crop_mode": view.crop_mode,
+        "interpolation": view.interpolation,
+        "mean": list(view.mean),
+        "std": list(view.std),
+        "custom_load": False,
+    }
+    arguments = dict(_saved_arguments(backbone.settings)) | dict(backbone.settings.arguments)
+    if source.get("fixed_input_size"):
+        arguments["img_size"] = view.size
+    pool = getattr(kept, "global_pool", None)
+    return {
+        "architecture": kept.pretrained_cfg["architecture"],
+        "num_features": int(kept.num_features),
+        **({"global_pool": pool} if isinstance(pool, str) else {}),
+        **({"model_args": arguments} if arguments else {}),
+        "pretrained_cfg": source,
+    }
+
+
+WHERE_FROM = (
+    "architecture", "file", "url", "hf_hub_id", "hf_hub_filename", "source", "state_dict", "num_classes", "label_names",
+    "label_descriptions", "label_offset", "test_input_size", "test_crop_pct", "test_pool_size", "tag",
+)  # fmt: skip
+"""Keys of timm's pretrained configuration that say where weights came from, or of other classes and views."""
+
+
+def _saved_arguments(settings: BackboneSettings) -> Mapping[str, Any]:
+    """Arguments that the folder of a local backbone itself asks for."""
+    if not settings.name.startswith(LOCAL):
+        return {}
+    saved = read_json(Path(settings.name.removeprefix(LOCAL)) / CONFIG).get("model_args", {})
+    return {key: value for key, value in saved.items() if key != "num_classes"}
+
+
+def _with_classes(config: dict[str, Any], names: Sequence[str], synsets: Sequence[str | None]) -> dict[str, Any]:
+    """The configuration with timm's own fields for classes: `label_names`, and the wnids as `label_descriptions`."""
+    described = {name: synset for name, synset in zip(names, synsets, strict=True) if synset}
+    classes: dict[str, Any] = {"num_classes": len(names), "label_names": list(names)}
+    if described:
+        classes["label_descriptions"] = described
+    if config:
+        classes["pretrained_cfg"] = config["pretrained_cfg"] | {"num_classes": len(names)}
+    return config | classes
+
+
+def _record(head: str, backbone: Backbone, names: Sequence[str], synsets: Sequence[str | None]) -> dict[str, Any]:
+    settings = asdict(backbone.settings) | {"input_size": backbone.view.size, "memory_format": backbone.memory_format}
+    if backbone.name != PIXELS:
+        settings["name"] = Path(backbone.name).name  # a folder's place says nothing elsewhere
+    return {
+        "reweigh": {
+            "format": FORMAT,
+            "head": head,
+            "synsets": list(synsets),
+            "precision": backbone.precision,
+            "backbone": settings,
+        }
+    }
+
+
+def _write(folder: Path, tensors: Mapping[str, torch.Tensor], config: Mapping[str, Any]) -> None:
+    from safetensors.torch import save
+
+    whole = {name: tensor.detach().contiguous().clone() for name, tensor in tensors.items()}
+    write_bytes(folder / TENSORS, save(whole, metadata={"format": "pt"}))
+    write_json(folder / CONFIG, dict(config))
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    for name in (CONFIG, TENSORS):
+        if not (folder / name).is_file():
+            raise ReweighError(f"No model in {folder}: it holds no {name}.")
+    return dict(read_json(folder / CONFIG))
+
+
+def _read_tensors(folder: Path) -> dict[str, torch.Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return dict(load_file(folder / TENSORS))
+    except SafetensorError as cause:
+        raise ReweighError(f"{folder / TENSORS} is no whole safetensors file: {cause}.") from cause
+
+
+def _folded_head(
+    folder: Path, config: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    name = config["pretrained_cfg"].get("classifier")
+    if not isinstance(name, str) or f"{name}.weight" not in tensors or f"{name}.bias" not in tensors:
+        raise ReweighError(
+            f"{folder} has no linear last layer that can be read as a head (found classifier = {name!r})."
+        )
+    return tensors[f"{name}.weight"].flatten(1), tensors[f"{name}.bias"]
+
+
+def _separate_backbone(
+    config: Mapping[str, Any], tensors: Mapping[str, torch.Tensor], *, device: str, precision: str
+) -> Backbone:
+    own = config["reweigh"]["backbone"]
+    settings = BackboneSettings(
+        name=own["name"], input_size=own["input_size"], memory_format=own["memory_format"], arguments=own["arguments"]
+    )
+    if settings.name == PIXELS:
+        return load_backbone(settings, device=device, precision="float32")
+    network = timm().create_model(
+        config["architecture"], pretrained=False, num_classes=0, **config.get("model_args", {})
+    )
+    prefix = "backbone."
+    network.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
+    view = view_from_config(config["pretrained_cfg"])
+    return wrap(network, view, replace(settings, arguments={}), device=device, precision=precision)
