@@ -16,7 +16,7 @@ def evaluate(
     on: Annotated[Path | None, typer.Option("--on", metavar="DATA", help="Another folder, table or catalog with the same classes.")] = None,
 ) -> None:
     """Measure a run's model: top-1, top-5, averaged over classes, with 95 % intervals."""
-    from reweigh.runs.measured import evaluate_run
+    from reweigh.runs.evaluated import evaluate_run
 
     with console.watched() as progress:
         result = evaluate_run(run, on, progress=progress)

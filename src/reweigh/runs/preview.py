@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from reweigh.catalog.tables import image_locations, read_classes, read_groups, read_labels
 from reweigh.evidence.held_out import make_held_out
-from reweigh.features.backbones import Backbone
+from reweigh.features.networks import Backbone
 from reweigh.features.extraction import feature_key
 from reweigh.features.speed import seconds_per_image
 from reweigh.features.store import unreadable_rows

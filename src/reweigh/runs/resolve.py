@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 
-from reweigh.features.backbones import Backbone, load_backbone, resolve_backbone, resolve_precision
+from reweigh.features.backbones import resolve_backbone
 from reweigh.features.devices import resolve_device
+from reweigh.features.networks import Backbone, load_backbone
+from reweigh.features.precision import resolve_speed
 from reweigh.runs.recipe import Recipe
 
 
@@ -19,9 +21,7 @@ def resolve(recipe: Recipe) -> Recipe:
     backbone = resolve_backbone(recipe.backbone, device=device)
     threads = recipe.threads or available_threads()
     set_threads(threads)
-    precision = recipe.precision
-    if precision == "auto":
-        precision = resolve_precision(backbone, device=device, precision=precision)
+    backbone, precision = resolve_speed(backbone, device=device, precision=recipe.precision)
     return replace(recipe, device=device, backbone=backbone, threads=threads, precision=precision)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reweigh.features.backbones import Backbone
+from reweigh.features.networks import Backbone
 from reweigh.progress import Progress, silent
 from reweigh.runs import stages
 from reweigh.runs.folder import begin_run, note, resolved_before, write_resolved

@@ -14,8 +14,9 @@ from reweigh.catalog.splits import Splits, resolve_splits
 from reweigh.catalog.tables import Catalog, image_locations, read_classes, read_groups, read_labels, read_uids
 from reweigh.errors import ReweighError
 from reweigh.evidence.held_out import HeldOut, load_held_out, make_held_out, save_held_out
-from reweigh.features.backbones import Backbone
 from reweigh.features.extraction import extract, feature_key
+from reweigh.features.model_folder import load_model
+from reweigh.features.networks import Backbone
 from reweigh.features.store import Features, open_features, unreadable_rows
 from reweigh.progress import Progress
 from reweigh.runs.measured import measure
@@ -133,10 +134,9 @@ def metrics_stage(work: Work, features: Features, trained: Completed) -> Complet
     recipe = work.recipe
 
     def make(target: Path, workspace: Path) -> list[str]:
-        metrics = measure(
-            work.catalog, features, work.splits, stored_held_out(work.run), trained.folder / "model", settings=recipe.evaluation,
-            seed=recipe.seed, progress=work.progress,
-        )  # fmt: skip
+        model = load_model(trained.folder / "model", device=recipe.device, precision=recipe.precision)
+        held_out = stored_held_out(work.run)
+        metrics = measure(work.catalog, features, work.splits, held_out, model, settings=recipe.evaluation, seed=recipe.seed)
         metrics["training"] = read_json(trained.folder / "training.json")
         write_json(target / "metrics.json", metrics)
         return []

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reweigh.catalog.tables import Classes
-from reweigh.features.backbones import Backbone
+from reweigh.features.networks import Backbone
 from reweigh.features.matrix import FeatureMatrix
 from reweigh.features.model_folder import write_model
 from reweigh.probes.linear import fit_probe

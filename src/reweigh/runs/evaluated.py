@@ -1,0 +1,95 @@
+"""`evaluate`: the stored figures of a run, or its model on other data of the same classes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reweigh.catalog.tables import Catalog, image_locations, is_catalog, open_catalog, read_classes, read_columns, read_labels, read_uids
+from reweigh.errors import ReweighError
+from reweigh.evaluation.measure import as_json
+from reweigh.evaluation.on_catalog import evaluate_rows, match_classes
+from reweigh.features.extraction import extract, feature_key
+from reweigh.features.model_folder import load_model
+from reweigh.features.store import unreadable_rows
+from reweigh.layouts.table_of_layouts import index
+from reweigh.progress import Progress, silent
+from reweigh.runs.folder import stored_recipe
+from reweigh.runs.measured import Row, metrics_lines, notes_of
+from reweigh.runs.resolve import set_threads
+from reweigh.whole_files import read_json, write_json
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluated:
+    """What `evaluate` has to say."""
+
+    header: Row
+    lines: list[Row]
+    notes: list[str]
+    metrics: dict[str, Any]
+
+
+def evaluate_run(run: Path, on: Path | None = None, *, progress: Progress = silent) -> Evaluated:
+    """The figures of a finished run; with `on`, those of its model on the labelled test images of that data.
+
+    Of `on`, split test is measured, else val, else all labelled images. Its catalog and figures lie in RUN/evaluations.
+    Raises ReweighError for a run that is not finished and for data with classes that the model does not know.
+    """
+    recipe = stored_recipe(run)
+    if not (run / "metrics.json").is_file():
+        raise ReweighError(f"The run {run} is not finished; go on with: reweigh run {run}")
+    if on is None:
+        metrics = read_json(run / "metrics.json")
+        header, lines = metrics_lines(metrics)
+        return Evaluated(header=header, lines=lines, notes=notes_of(metrics), metrics=metrics)
+    set_threads(recipe.threads)
+    place = run / "evaluations" / on.resolve().name.removesuffix(".catalog")
+    catalog = _catalog(on, place, progress)
+    model = load_model(run / "model", device=recipe.device, precision=recipe.precision)
+    classes = match_classes(read_classes(catalog).names, model.class_names)
+    rows, split = labelled_rows(catalog)
+    key = feature_key(model.backbone, fingerprint=catalog.fingerprint, rows=rows, images=recipe.images)
+    features = extract(
+        model.backbone, len(rows), lambda at: image_locations(catalog, rows[at]), lambda at: read_uids(catalog, rows[at]),
+        folder=place / "features" / key, settings=recipe.features, images=recipe.images, progress=progress,
+    )  # fmt: skip
+    readable = np.setdiff1d(np.arange(len(rows)), unreadable_rows(features))
+    measured = evaluate_rows(
+        catalog, features, readable, model, settings=recipe.evaluation, seed=recipe.seed, classes=classes, catalog_rows=rows[readable]
+    )
+    metrics = {"test": {**as_json(measured), "source": split}}
+    write_json(place / "metrics.json", metrics)
+    header, lines = metrics_lines(metrics)
+    unreadable = len(rows) - len(readable)
+    notes = [f"{unreadable:,} images could not be read"] if unreadable else []
+    return Evaluated(header=header, lines=lines, notes=notes, metrics=metrics)
+
+
+def labelled_rows(catalog: Catalog) -> tuple[NDArray[np.int64], str]:
+    """Labelled rows of split test, else val, else of all; and which it is."""
+    labelled = read_labels(catalog) >= 0
+    splits = np.asarray(read_columns(catalog, ["split"])["split"].to_pylist(), dtype=object)
+    for name in ("test", "val"):
+        rows = np.flatnonzero(labelled & (splits == name))
+        if len(rows):
+            return rows, name
+    rows = np.flatnonzero(labelled)
+    if not len(rows):
+        raise ReweighError(f"{catalog.path} has no labelled image to evaluate on; reweigh predict needs no labels.")
+    return rows, "all labelled"
+
+
+def _catalog(on: Path, place: Path, progress: Progress) -> Catalog:
+    if is_catalog(on):
+        return open_catalog(on)
+    if is_catalog(place / "catalog"):
+        return open_catalog(place / "catalog")
+    if not on.exists():
+        raise ReweighError(f"No data at {on}: looked for a folder of images, a table or a catalog; nothing is there.")
+    place.mkdir(parents=True, exist_ok=True)
+    return index(on, place / "catalog", layout=None, options={}, progress=progress)

@@ -1,0 +1,108 @@
+"""The figures of a run: measured once as a stage, said as a small table, and measured anew on other data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from reweigh.catalog.splits import Splits
+from reweigh.catalog.tables import Catalog, read_classes, read_labels
+from reweigh.evaluation.measure import as_json
+from reweigh.evaluation.on_catalog import evaluate_held_out, evaluate_rows
+from reweigh.evaluation.settings import EvaluationSettings
+from reweigh.evidence.held_out import HeldOut
+from reweigh.features.model_folder import Model
+from reweigh.features.store import Features, unreadable_rows
+
+Row = tuple[str, ...]
+HEADER: Row = ("", "images", "top-1", "95 %", "top-5", "mean over classes", "95 %")
+SETS = {"held_out": "training images, held out", "test": "test images"}
+AGAINST = {"verified_label": "accuracy, checked labels", "truth": "accuracy, known truth"}
+SOURCES = {"test": "split test", "val": "split val", "set aside": "set aside"}
+
+
+def measure(
+    catalog: Catalog, features: Features, splits: Splits, held_out: HeldOut, model: Model, *, settings: EvaluationSettings, seed: int
+) -> dict[str, Any]:
+    """Results of a run as JSON: held-out predictions of the training images, and the model on the test images.
+
+    Holds results only: no time, no path, no host.
+    """
+    unreadable = unreadable_rows(features)
+    test = np.setdiff1d(splits.test, unreadable)
+    on_training = as_json(evaluate_held_out(catalog, held_out, settings=settings, seed=seed))
+    on_test = as_json(evaluate_rows(catalog, features, test, model, settings=settings, seed=seed)) if len(test) else None
+    strength = held_out.strength
+    return {
+        "format": 1,
+        "data": {
+            "images": catalog.n,
+            "classes": catalog.k,
+            "class_names": list(read_classes(catalog).names),
+            "training_images": len(splits.train),
+            "unlabelled": int((read_labels(catalog) < 0).sum()),
+            "unreadable": len(unreadable),
+        },
+        "held_out": {
+            **on_training,
+            "l2": held_out.l2,
+            "loss": held_out.held_out_loss,
+            "grid": None if strength is None else list(strength.grid),
+            "grid_losses": None if strength is None else list(strength.held_out_losses),
+            "unconverged_folds": list(held_out.unconverged_folds),
+        },
+        "test": None if on_test is None else {**on_test, "source": splits.source},
+    }
+
+
+def metrics_lines(metrics: dict[str, Any]) -> tuple[Row, list[Row]]:
+    """Header and rows of the small table: each set of images, against each kind of answer."""
+    lines = []
+    for name, title in SETS.items():
+        figures = metrics.get(name)
+        if not figures:
+            continue
+        place = f"{title} ({SOURCES.get(figures['source'], figures['source'])})" if "source" in figures else title
+        if figures["agreement"]:
+            lines.append(_line(f"{place}: agreement", figures["agreement"]))
+        lines += [_line(f"{place}: {AGAINST[kind]}", value) for kind, value in figures["accuracy"].items() if value["n"]]
+    return HEADER, lines
+
+
+def notes_of(metrics: dict[str, Any]) -> list[str]:
+    """What a reader of the table should know: images left out, an open choice, folds that did not converge."""
+    held_out, test = metrics["held_out"], metrics["test"]
+    notes = []
+    if test is None:
+        notes.append("no test images: every class has too few images to set one aside")
+    if metrics["data"]["unlabelled"]:
+        notes.append(f"{metrics['data']['unlabelled']:,} images have no label: they get a prediction and are not trained on")
+    for name, figures in (("held out", held_out), ("test", test)):
+        none = sum(value["n_none_of_the_classes"] for value in figures["accuracy"].values()) if figures else 0
+        if none:
+            notes.append(f"{name}: {none:,} checked images show none of the classes; they are left out of accuracy")
+    grid = held_out["grid"]
+    if grid and held_out["l2"] in (grid[0], grid[-1]) and len(grid) > 1:
+        end = "strongest" if held_out["l2"] == grid[0] else "weakest"
+        notes.append(f"regularisation was chosen at the {end} end of its range (probe.l2_grid): {held_out['l2']:g}")
+    if held_out["unconverged_folds"]:
+        notes.append(f"{len(held_out['unconverged_folds'])} held-out fits ended at probe.max_iterations before they converged")
+    return notes
+
+
+def _line(name: str, figures: dict[str, Any]) -> Row:
+    return (
+        name, f"{figures['n']:,}", share(figures["top_1"]), interval(figures["top_1_interval"]), share(figures["top_5"]),
+        share(figures["class_averaged"]), interval(figures["class_averaged_interval"]),
+    )  # fmt: skip
+
+
+def share(value: float | None) -> str:
+    """A share as per cent with one decimal; '-' where there is none."""
+    return "-" if value is None else f"{100 * value:.1f}"
+
+
+def interval(value: list[float] | None) -> str:
+    """An interval of shares as per cent."""
+    return "-" if value is None else f"{100 * value[0]:.1f}-{100 * value[1]:.1f}"
