@@ -14,6 +14,11 @@ Vector = NDArray[np.float64]
 PAIR_BYTES = 1 << 30
 """Memory that the remembered steps may take; ten pairs of them where they fit."""
 
+VALUE_NOISE = 1e-7
+"""Relative error that a value may carry."""
+STALLED = 30.0
+"""A gradient that will not fall any more counts as converged up to so many times the tolerance."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Minimum:
@@ -26,7 +31,7 @@ class Minimum:
     iterations: int
     evaluations: int
     is_converged: bool
-    """The gradient is within the tolerance, or as small as the arithmetic lets it become."""
+    """The gradient is within the tolerance, or near it and as small as the arithmetic lets it become."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +56,10 @@ def minimise_convex(
     up, far from what the gradient still allows. Along a line a convex function has a rising slope, so a step is good
     when the slope at its end is small (Hager and Zhang 2005, the approximate Wolfe conditions, 10.1137/030601880).
 
-    `patience`: steps without a smaller gradient after which the rest is taken for rounding error.
+    `patience`: steps without a smaller gradient or a clearly smaller value, after which the rest is rounding error.
     """
     here = _Position(start, *value_and_gradient(start))
-    best, since_best, evaluations = here, 0, 1
+    best, lowest, since_best, evaluations = here, here.value, 0, 1
     pairs: deque[tuple[Vector, Vector, float]] = deque(maxlen=_memory(start.size))
     iterations = 0
     while _size(here.gradient) > tolerance and iterations < max_iterations and since_best < patience:
@@ -70,6 +75,8 @@ def minimise_convex(
         here = found
         iterations += 1
         since_best += 1
+        if here.value < lowest - VALUE_NOISE * max(1.0, abs(lowest)):
+            lowest, since_best = here.value, 0
         if _size(here.gradient) < _size(best.gradient):
             best, since_best = here, 0
     return Minimum(
@@ -78,7 +85,7 @@ def minimise_convex(
         gradient=_size(best.gradient),
         iterations=iterations,
         evaluations=evaluations,
-        is_converged=_size(best.gradient) <= tolerance or since_best >= patience,
+        is_converged=_size(best.gradient) <= (STALLED if since_best >= patience else 1) * tolerance,
     )
 
 
@@ -111,7 +118,7 @@ def _search(
     here: _Position,
     direction: Vector,
     *,
-    max_evaluations: int = 20,
+    max_evaluations: int = 60,
 ) -> tuple[_Position | None, int]:
     """A position along `direction` whose slope is small against the slope here, or None; and the evaluations used.
 

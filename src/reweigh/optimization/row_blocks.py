@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
 from typing import TypeVar
 
-from threadpoolctl import ThreadpoolController, threadpool_info  # type: ignore[import-untyped]
+from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 T = TypeVar("T")
 
@@ -32,7 +33,7 @@ def map_blocks(work: Callable[[slice], T], n: int) -> Iterator[T]:
 def map_in_order(work: Callable[[slice], T], blocks: list[slice]) -> Iterator[T]:
     """work(block) of these blocks, in their order, a few at a time, on as many threads as BLAS would use."""
     n_threads = min(blas_threads(), len(blocks))
-    with ThreadpoolController().limit(limits=1, user_api="blas"):
+    with _blas().limit(limits=1):
         if n_threads <= 1:
             yield from map(work, blocks)
             return
@@ -48,4 +49,10 @@ def map_in_order(work: Callable[[slice], T], blocks: list[slice]) -> Iterator[T]
 
 def blas_threads() -> int:
     """Threads that BLAS is allowed now: OMP_NUM_THREADS, the cores, or a limit that the caller has set."""
-    return max((int(pool["num_threads"]) for pool in threadpool_info() if pool["user_api"] == "blas"), default=1)
+    return max((int(library["num_threads"]) for library in _blas().info()), default=1)
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    """Handles of the BLAS libraries; looking for them takes milliseconds, longer than a pass over few rows."""
+    return ThreadpoolController().select(user_api="blas")

@@ -1,7 +1,8 @@
 """Weighted multinomial logistic regression with hard or soft targets, minimised over blocks of rows.
 
 Objective: sum_i w_i CE(t_i, softmax(W x_i + b)) / sum_i w_i + l2 / 2 |W|^2; the bias is free. Features are centred
-and scaled to a mean row length of 16 = sqrt(256) first, so that `l2` means the same for every backbone. Mean and scale are weighted too: a row of weight 0 leaves no trace.
+and scaled to a mean row length of 16 = sqrt(256) first, so that `l2` means the same for every backbone. Mean and scale
+are weighted too: a row of weight 0 leaves no trace.
 """
 
 from __future__ import annotations
@@ -156,9 +157,7 @@ def value_and_gradient(rows: RegressionRows, weight: F64, bias: F64, *, l2: floa
     offset = bias.astype(np.float32)
 
     def terms(block: slice) -> tuple[float, F32, F64]:
-        x = rows.centred(block)
-        loss, residual = _residuals(x @ transposed + offset, rows.targets[block], rows.weights[block])
-        return loss, residual.T @ x, residual.sum(axis=0, dtype=np.float64)
+        return block_terms(rows, block, transposed, offset)
 
     value, by_weight, by_bias = 0.0, np.zeros((rows.k, rows.d)), np.zeros(rows.k)
     for loss, products, sums in map_blocks(terms, rows.n):
@@ -168,6 +167,16 @@ def value_and_gradient(rows: RegressionRows, weight: F64, bias: F64, *, l2: floa
     by_weight /= rows.n * rows.scale
     by_weight += l2 * weight
     return value / rows.n + l2 / 2 * float(np.vdot(weight, weight)), by_weight, by_bias / rows.n
+
+
+def block_terms(rows: RegressionRows, block: slice, transposed: F32, offset: F32) -> tuple[float, F32, F64]:
+    """One block's part of the loss and of its gradient by weight (k, d) and bias (k,), before any division.
+
+    transposed (d, k) is the weight over the scale, offset (k,) the bias. Whoever owns the block computes these bits.
+    """
+    x = rows.centred(block)
+    loss, residual = _residuals(x @ transposed + offset, rows.targets[block], rows.weights[block])
+    return loss, residual.T @ x, residual.sum(axis=0, dtype=np.float64)
 
 
 def _residuals(logits: F32, targets: NDArray, weights: F32) -> tuple[float, F32]:
