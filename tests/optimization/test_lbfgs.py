@@ -48,7 +48,9 @@ def test_rounding_error_above_the_tolerance_ends_the_search_at_the_best_point():
 
 
 def test_the_limit_of_steps_is_told_from_convergence():
-    end = minimise_convex(quadratic(np.logspace(-3, 3, 30), np.ones(30)), np.zeros(30), tolerance=1e-12, max_iterations=3)
+    end = minimise_convex(
+        quadratic(np.logspace(-3, 3, 30), np.ones(30)), np.zeros(30), tolerance=1e-12, max_iterations=3
+    )
     assert end.iterations == 3 and not end.is_converged
 
 

@@ -96,7 +96,10 @@ def test_sums_of_blocks_made_apart_give_the_same_bits():
     from reweigh.optimization.softmax_regression import block_terms
 
     transposed = np.ascontiguousarray((weight / rows.scale).T, dtype=np.float32)
-    parts = {i: block_terms(rows, slice(i * BLOCK_ROWS, (i + 1) * BLOCK_ROWS), transposed, np.zeros(4, np.float32)) for i in (2, 0, 1)}
+    parts = {
+        i: block_terms(rows, slice(i * BLOCK_ROWS, (i + 1) * BLOCK_ROWS), transposed, np.zeros(4, np.float32))
+        for i in (2, 0, 1)
+    }
     by_weight = np.zeros((4, 12))
     for i in range(3):
         by_weight += parts[i][1]

@@ -160,7 +160,9 @@ def test_a_class_without_images_is_improbable_and_changes_nothing_else():
 
 def test_constant_features_give_the_shares_of_the_classes():
     probe = fit(np.ones((8, 3), np.float32), np.array([0, 0, 0, 0, 1, 1, 2, 3]))
-    np.testing.assert_allclose(np.exp(log_probabilities(probe, np.ones((1, 3)))), [[0.5, 0.25, 0.125, 0.125]], atol=1e-5)
+    np.testing.assert_allclose(
+        np.exp(log_probabilities(probe, np.ones((1, 3)))), [[0.5, 0.25, 0.125, 0.125]], atol=1e-5
+    )
 
 
 def test_more_features_than_rows_converge():
@@ -179,15 +181,24 @@ def named(rows):
 
 
 BAD = {
-    "nan feature": (dict(spoil=lambda f, y: f.__setitem__((3, 0), np.nan)), r"Features must be finite numbers; those of row 3"),
-    "nan feature, named": (dict(spoil=lambda f, y: f.__setitem__((3, 0), np.nan), uids=named), r"those of image photo-3"),
+    "nan feature": (
+        dict(spoil=lambda f, y: f.__setitem__((3, 0), np.nan)),
+        r"Features must be finite numbers; those of row 3",
+    ),
+    "nan feature, named": (
+        dict(spoil=lambda f, y: f.__setitem__((3, 0), np.nan), uids=named),
+        r"those of image photo-3",
+    ),
     "infinite feature": (dict(spoil=lambda f, y: f.__setitem__((7, 1), np.inf)), r"row 7"),
     "label too large": (dict(spoil=lambda f, y: y.__setitem__(5, 4)), r"Labels must lie in 0\.\.3; row 5 has 4"),
     "no label": (dict(spoil=lambda f, y: y.__setitem__(5, -1)), r"row 5 has -1 \(-1 is no label: give it weight 0\)"),
     "no weight": (dict(weights=np.zeros(400)), r"All 400 weights are 0"),
     "negative weight": (dict(weights=-np.ones(400)), r"0 or more; row 0 has -1"),
     "nan weight": (dict(weights=np.full(400, np.nan)), r"must be finite"),
-    "weights of another length": (dict(weights=np.ones(3)), r"A probe of 400 images needs as many weights, found shape \(3,\)"),
+    "weights of another length": (
+        dict(weights=np.ones(3)),
+        r"A probe of 400 images needs as many weights, found shape \(3,\)",
+    ),
     "targets of another shape": (dict(targets=np.ones((400, 3)) / 3), r"must have shape \(400, 4\), found \(400, 3\)"),
     "too few labels": (dict(targets=np.zeros(3, int)), r"400 images need as many labels, found shape \(3,\)"),
     "targets that do not sum to 1": (dict(targets=np.ones((400, 4))), r"those of row 0 sum to 4"),
@@ -229,6 +240,10 @@ def test_log_probabilities_are_exact_and_sum_to_1():
         warnings.simplefilter("error")
         ours = log_probabilities(probe, features)
     logits = features.astype(np.float64) @ probe.weight.T.astype(np.float64) + probe.bias
-    expected = logits - np.log(np.exp(logits - logits.max(1, keepdims=True)).sum(1, keepdims=True)) - logits.max(1, keepdims=True)
+    expected = (
+        logits
+        - np.log(np.exp(logits - logits.max(1, keepdims=True)).sum(1, keepdims=True))
+        - logits.max(1, keepdims=True)
+    )
     np.testing.assert_allclose(ours, expected, atol=2e-5)
     np.testing.assert_allclose(np.exp(ours).sum(axis=1), 1, atol=1e-5)

@@ -71,7 +71,9 @@ def test_another_number_of_classes_is_one_clear_line(tmp_path):
 
 
 def test_two_gibibytes_is_the_border():
-    assert should_be_dense(1_000_000, 1000) and not should_be_dense(1_000_000, 1074) and not should_be_dense(2**20, 1024)
+    assert (
+        should_be_dense(1_000_000, 1000) and not should_be_dense(1_000_000, 1074) and not should_be_dense(2**20, 1024)
+    )
 
 
 def test_a_record_is_one_form_or_the_other():

@@ -20,7 +20,9 @@ def noisy(n=300, d=20, k=3, seed=0):
 def choose(features, labels, *, n_folds=3, k=3, **settings):
     folds = assign_folds(np.arange(len(labels)), labels, n_folds=n_folds, seed=0)
     rows = np.arange(len(labels))
-    return folds, choose_l2(ArrayFeatures(features), rows, labels, folds, k=k, settings=ProbeSettings(**settings), seed=0)
+    return folds, choose_l2(
+        ArrayFeatures(features), rows, labels, folds, k=k, settings=ProbeSettings(**settings), seed=0
+    )
 
 
 def test_the_strength_of_the_lowest_held_out_loss_is_chosen_and_the_losses_are_those_of_single_fits():

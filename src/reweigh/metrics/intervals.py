@@ -48,7 +48,7 @@ def accuracy_interval(n_right: int, n: int, *, n_draws: int, confidence: float, 
 def class_averaged_interval(
     sizes: NDArray[np.integer], right: NDArray[np.integer], *, n_draws: int, confidence: float, seed: int
 ) -> tuple[float, float]:
-    """Interval of the mean over classes of right / size, (k,) each. A class that a draw misses is left out of that draw."""
+    """Interval of the mean over classes of right / size, (k,) each. A class that a draw misses does not count in it."""
     has_rows = sizes > 0
     sizes, right = sizes[has_rows], right[has_rows]
 

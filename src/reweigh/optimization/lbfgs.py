@@ -85,7 +85,7 @@ def minimise_convex(
         gradient=_size(best.gradient),
         iterations=iterations,
         evaluations=evaluations,
-        is_converged=_size(best.gradient) <= (STALLED if since_best >= patience else 1) * tolerance,
+        is_converged=bool(_size(best.gradient) <= (STALLED if since_best >= patience else 1) * tolerance),
     )
 
 
