@@ -83,10 +83,10 @@ def test_blocks_equal_whole():
 
 
 BAD = {
-    "label": (dict(labels=np.array([0, 1, 3, 0, 0])), r"labels must lie in -2\.\.2; row 2 has 3"),
-    "truth": (dict(truth=np.zeros(4, int)), r"truth must be one a row, 5 in all; found shape \(4,\)"),
-    "blocks": (dict(rows=ROWS[:3]), r"Predictions end after 3 rows, but there are 5 labels"),
-    "classes": (dict(rows=np.ones((5, 4))), r"Predictions must be \(5, 3\); found a block \(2, 4\) at row 0"),
+    "label": ({"labels": np.array([0, 1, 3, 0, 0])}, r"labels must lie in -2\.\.2; row 2 has 3"),
+    "truth": ({"truth": np.zeros(4, int)}, r"truth must be one a row, 5 in all; found shape \(4,\)"),
+    "blocks": ({"rows": ROWS[:3]}, r"Predictions end after 3 rows, but there are 5 labels"),
+    "classes": ({"rows": np.ones((5, 4))}, r"Predictions must be \(5, 3\); found a block \(2, 4\) at row 0"),
 }
 
 

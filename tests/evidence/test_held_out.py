@@ -31,8 +31,8 @@ def web_like(n=240, d=10, k=3, seed=0):
 def make(features, labels, groups=None, *, k=3, probe=FIXED, n_folds=5, **settings):
     groups = np.arange(len(labels)) if groups is None else groups
     return make_held_out(
-        ArrayFeatures(features), np.arange(len(labels)), labels, groups, k=k, settings=EvidenceSettings(n_folds=n_folds),
-        probe=probe, seed=0, **settings,
+        ArrayFeatures(features), np.arange(len(labels)), labels, groups, k=k,
+        settings=EvidenceSettings(n_folds=n_folds), probe=probe, seed=0, **settings,
     )  # fmt: skip
 
 
@@ -120,7 +120,8 @@ def test_only_the_largest_are_kept_where_all_would_not_fit(monkeypatch):
     dense = make(features, labels, k=6)
     monkeypatch.setattr(module, "should_be_dense", lambda n, k: False)
     kept = make_held_out(
-        ArrayFeatures(features), np.arange(240), labels, np.arange(240), k=6, settings=EvidenceSettings(kept_classes=3), probe=FIXED, seed=0
+        ArrayFeatures(features), np.arange(240), labels, np.arange(240), k=6,
+        settings=EvidenceSettings(kept_classes=3), probe=FIXED, seed=0,
     )  # fmt: skip
     assert kept.log_probabilities.indices.shape == (240, 3)
     for name in ARRAYS:

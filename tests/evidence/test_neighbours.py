@@ -53,7 +53,7 @@ def test_the_own_group_has_no_vote_and_like_images_agree():
 
 @pytest.mark.parametrize("name", EVIDENCE)
 def test_an_empty_folder_is_one_clear_line(name, tmp_path):
-    with pytest.raises(ReweighError, match="No (held-out predictions|neighbour votes) in"):
+    with pytest.raises(ReweighError, match=r"No (held-out predictions|neighbour votes) in"):
         EVIDENCE[name].load(tmp_path)
 
 

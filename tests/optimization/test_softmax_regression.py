@@ -13,7 +13,8 @@ def regression(features, targets, k, weights=None, **settings):
     mass = np.bincount(targets, weights, minlength=k) if targets.ndim == 1 else weights @ targets
     return read_rows(
         lambda block: features[block].astype(np.float32),
-        n=len(features), d=features.shape[1], k=k, targets=targets, weights=weights, shares=mass / mass.sum(), **settings,
+        n=len(features), d=features.shape[1], k=k, targets=targets, weights=weights,
+        shares=mass / mass.sum(), **settings,
     )  # fmt: skip
 
 

@@ -182,29 +182,29 @@ def named(rows):
 
 BAD = {
     "nan feature": (
-        dict(spoil=lambda f, y: f.__setitem__((3, 0), np.nan)),
+        {"spoil": lambda f, y: f.__setitem__((3, 0), np.nan)},
         r"Features must be finite numbers; those of row 3",
     ),
     "nan feature, named": (
-        dict(spoil=lambda f, y: f.__setitem__((3, 0), np.nan), uids=named),
+        {"spoil": lambda f, y: f.__setitem__((3, 0), np.nan), "uids": named},
         r"those of image photo-3",
     ),
-    "infinite feature": (dict(spoil=lambda f, y: f.__setitem__((7, 1), np.inf)), r"row 7"),
-    "label too large": (dict(spoil=lambda f, y: y.__setitem__(5, 4)), r"Labels must lie in 0\.\.3; row 5 has 4"),
-    "no label": (dict(spoil=lambda f, y: y.__setitem__(5, -1)), r"row 5 has -1 \(-1 is no label: give it weight 0\)"),
-    "no weight": (dict(weights=np.zeros(400)), r"All 400 weights are 0"),
-    "negative weight": (dict(weights=-np.ones(400)), r"0 or more; row 0 has -1"),
-    "nan weight": (dict(weights=np.full(400, np.nan)), r"must be finite"),
+    "infinite feature": ({"spoil": lambda f, y: f.__setitem__((7, 1), np.inf)}, r"row 7"),
+    "label too large": ({"spoil": lambda f, y: y.__setitem__(5, 4)}, r"Labels must lie in 0\.\.3; row 5 has 4"),
+    "no label": ({"spoil": lambda f, y: y.__setitem__(5, -1)}, r"row 5 has -1 \(-1 is no label: give it weight 0\)"),
+    "no weight": ({"weights": np.zeros(400)}, r"All 400 weights are 0"),
+    "negative weight": ({"weights": -np.ones(400)}, r"0 or more; row 0 has -1"),
+    "nan weight": ({"weights": np.full(400, np.nan)}, r"must be finite"),
     "weights of another length": (
-        dict(weights=np.ones(3)),
+        {"weights": np.ones(3)},
         r"A probe of 400 images needs as many weights, found shape \(3,\)",
     ),
-    "targets of another shape": (dict(targets=np.ones((400, 3)) / 3), r"must have shape \(400, 4\), found \(400, 3\)"),
-    "too few labels": (dict(targets=np.zeros(3, int)), r"400 images need as many labels, found shape \(3,\)"),
-    "targets that do not sum to 1": (dict(targets=np.ones((400, 4))), r"those of row 0 sum to 4"),
-    "negative targets": (dict(targets=np.tile([1.5, -0.5, 0, 0], (400, 1))), r"the lowest is -0.5"),
-    "labels that are no integers": (dict(targets=np.zeros(400)), r"Labels must be integers, found float64"),
-    "no strength": (dict(l2=0.0), r"l2 of a probe must be a number above 0, found 0"),
+    "targets of another shape": ({"targets": np.ones((400, 3)) / 3}, r"must have shape \(400, 4\), found \(400, 3\)"),
+    "too few labels": ({"targets": np.zeros(3, int)}, r"400 images need as many labels, found shape \(3,\)"),
+    "targets that do not sum to 1": ({"targets": np.ones((400, 4))}, r"those of row 0 sum to 4"),
+    "negative targets": ({"targets": np.tile([1.5, -0.5, 0, 0], (400, 1))}, r"the lowest is -0.5"),
+    "labels that are no integers": ({"targets": np.zeros(400)}, r"Labels must be integers, found float64"),
+    "no strength": ({"l2": 0.0}, r"l2 of a probe must be a number above 0, found 0"),
 }
 
 

@@ -61,8 +61,8 @@ def test_classes_of_one_image_leave_the_default_and_say_so():
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("l2", -1.0), ("tolerance", 0.0), ("max_iterations", 0), ("l2_grid", ()), ("l2_grid", (0.1, 1.0)), ("l2_grid", (1.0, 0.0)),
-        ("choice_rows", 1),
+        ("l2", -1.0), ("tolerance", 0.0), ("max_iterations", 0), ("l2_grid", ()), ("l2_grid", (0.1, 1.0)),
+        ("l2_grid", (1.0, 0.0)), ("choice_rows", 1),
     ],
 )  # fmt: skip
 def test_settings_out_of_range_name_their_path(key, value):
