@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,16 @@ ABSENT_LOG_PROBABILITY = -16.0
 """Log-probability that a class without any weight has at the mean image; its best bias would be minus infinity."""
 BLOCK_BYTES = 64 << 20
 """Log-probabilities of one predicted block take at most this."""
+
+
+class Head(Protocol):
+    """What predicts: a probe, or the last layer of a stored model."""
+
+    @property
+    def weight(self) -> NDArray[np.float32]: ...
+
+    @property
+    def bias(self) -> NDArray[np.float32]: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,19 +171,19 @@ def solve(
 
 
 def predict(
-    probe: Probe, features: FeatureMatrix, rows: Rows, *, uids: Uids | None = None
+    head: Head, features: FeatureMatrix, rows: Rows, *, uids: Uids | None = None
 ) -> Iterator[NDArray[np.float32]]:
     """Log-probabilities of these rows, blocks (b, k) float32 in order; a block takes at most 64 MB.
 
     Raises ReweighError for features that are not finite, as `fit_probe`.
     """
     rows = np.asarray(rows, np.int64)
-    transposed = np.ascontiguousarray(probe.weight.T)
-    size = prediction_block(len(probe.bias))
+    transposed = np.ascontiguousarray(head.weight.T)
+    size = prediction_block(len(head.bias))
     for start in range(0, len(rows), size):
         block = rows[start : start + size]
         logits = check_finite(features.read(block), block, uids=uids) @ transposed
-        logits += probe.bias
+        logits += head.bias
         logits -= logits.max(axis=1, keepdims=True)
         logits -= np.log(np.exp(logits).sum(axis=1, keepdims=True))
         yield logits
