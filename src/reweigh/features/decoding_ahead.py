@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from reweigh.images.reading import Unreadable, read_bytes
 from reweigh.images.settings import ImageSettings
-from reweigh.images.views import EvaluationView, decode_view, view_pixels
+from reweigh.images.views import EvaluationView, encoded_view
 
 if TYPE_CHECKING:
     import torch
@@ -94,7 +94,7 @@ def _decode_into(
     failures: Failures = []
     for slot, row, location in zip(slots, rows, locations, strict=True):
         try:
-            slot[:] = view_pixels(view, decode_view(view, read_bytes(location), max_pixels))
+            slot[:] = encoded_view(view, read_bytes(location), max_pixels)
         except Unreadable as cause:
             slot[:] = 0
             failures.append((int(row), str(cause)))

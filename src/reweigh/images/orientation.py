@@ -68,6 +68,19 @@ TO_UPRIGHT: dict[int, Callable[[Any], Any]] = {
 """EXIF orientation -> what turns stored pixels (h, w, 3) upright."""
 
 
+Box = tuple[float, float, float, float]
+
+
+def upright_box(box: Box, height: float, width: float, orientation: int) -> Box:
+    """Where a box (top, left, bottom, right) in stored pixels (height, width) lies when they are upright."""
+    top, left, bottom, right = box
+    if orientation in (2, 3, 7, 8):  # flipped across, before any transposition
+        left, right = width - right, width - left
+    if orientation in (3, 4, 6, 7):  # flipped upside down
+        top, bottom = height - bottom, height - top
+    return (left, top, right, bottom) if orientation >= 5 else (top, left, bottom, right)
+
+
 def upright(pixels: Pixels, orientation: int) -> Pixels:
     """Pixels (h, w, 3) as they are meant to be seen, contiguous."""
     return np.ascontiguousarray(TO_UPRIGHT[orientation](pixels))
