@@ -173,7 +173,9 @@ def _extract_blocks(work: _Work, progress: Progress) -> None:
     failures = _known_failures(folder, plan, marks)
     done = sum(len(plan.rows(int(block))) for block in np.flatnonzero(marks))
     _check_share(work, len(failures), failures)
-    if len(pending) and plan.n >= LONG and not done:
+    if not len(pending):
+        return
+    if plan.n >= LONG and not done:
         _check_sample(work)
     begun, start = done, time.perf_counter()
     with (

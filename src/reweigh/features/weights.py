@@ -33,11 +33,11 @@ def cached_weights(config: Mapping[str, Any]) -> Path | None:
 
 def cached_hub_file(repository: str, name: str) -> Path | None:
     """A file of a hub repository (OWNER/MODEL or OWNER/MODEL@REVISION) from the local cache, or None."""
-    import huggingface_hub
+    from huggingface_hub import constants, try_to_load_from_cache
 
     repository, _, revision = repository.partition("@")
-    cache = huggingface_hub.constants.HF_HUB_CACHE
-    found = huggingface_hub.try_to_load_from_cache(repository, name, revision=revision or None, cache_dir=cache)
+    cache = constants.HF_HUB_CACHE
+    found = try_to_load_from_cache(repository, name, revision=revision or None, cache_dir=cache)
     return Path(found) if isinstance(found, str) else None
 
 
@@ -48,14 +48,12 @@ def check_within_reach(name: str, config: Mapping[str, Any]) -> None:
         raise ReweighError(
             f"No pretrained weights for backbone {name!r}: timm has the architecture alone. {WHAT_TO_DO}"
         )
-    import huggingface_hub
+    from huggingface_hub import constants, get_token
 
-    if repository and huggingface_hub.constants.HF_HUB_OFFLINE:
+    if repository and constants.HF_HUB_OFFLINE:
         raise ReweighError(f"{_lacking(name)} and HF_HUB_OFFLINE is set. {WHAT_TO_DO}")
-    address = (
-        f"{huggingface_hub.constants.ENDPOINT}/api/models/{str(repository).partition('@')[0]}" if repository else url
-    )
-    answer = _answer(str(address), huggingface_hub.get_token() if repository else None)
+    address = f"{constants.ENDPOINT}/api/models/{str(repository).partition('@')[0]}" if repository else url
+    answer = _answer(str(address), get_token() if repository else None)
     if answer is not None:
         raise ReweighError(f"{_lacking(name)} and {answer}. {WHAT_TO_DO}")
 
