@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from reweigh.errors import ReweighError
+from reweigh.probes.log_probabilities import TOP_M
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -13,7 +14,7 @@ class EvidenceSettings:
 
     n_folds: int = 5
     """Folds of the held-out predictions, 2 to 127; AUC of wrong labels .909 / .918 / .923 / .925 at 2 / 3 / 5 / 10."""
-    kept_classes: int = 32
+    kept_classes: int = TOP_M
     """Classes kept for each row where all log-probabilities would take 2 GiB or more, 1 or more."""
     n_neighbours: int = 20
     """Nearest images by cosine that vote on a label, 1 or more; 20 was measured best."""

@@ -175,28 +175,34 @@ def block_terms(rows: RegressionRows, block: slice, transposed: F32, offset: F32
     transposed (d, k) is the weight over the scale, offset (k,) the bias. Whoever owns the block computes these bits.
     """
     x = rows.centred(block)
-    loss, residual = _residuals(x @ transposed + offset, rows.targets[block], rows.weights[block])
-    return loss, residual.T @ x, residual.sum(axis=0, dtype=np.float64)
+    logits = np.ascontiguousarray((x @ transposed).T)
+    logits += offset[:, None]
+    loss, residual = _residuals(logits, rows.targets[block], rows.weights[block])
+    return loss, residual @ x, residual.sum(axis=1, dtype=np.float64)
 
 
 def _residuals(logits: F32, targets: NDArray, weights: F32) -> tuple[float, F32]:
-    """Weighted sum of the rows' cross entropies, and weight x (softmax - target), which takes the place of logits."""
-    logits -= logits.max(axis=1, keepdims=True)
-    here = np.arange(len(logits))
+    """Weighted sum of the rows' cross entropies, and weight x (softmax - target), which takes the place of logits.
+
+    Classes are the first axis here, (k, b): with few classes sums over it are several times faster than over the last,
+    and so is the product with the rows that follows.
+    """
+    logits -= logits.max(axis=0)
+    here = np.arange(logits.shape[1])
     hard = targets.ndim == 1
     if hard:
-        fitted = logits[here, targets]
+        fitted = logits[targets, here]
     else:
-        targets = np.asarray(targets, np.float32)
-        fitted = np.einsum("ij,ij->i", logits, targets)
+        targets = np.ascontiguousarray(targets.T, np.float32)
+        fitted = np.einsum("ij,ij->j", logits, targets)
     np.exp(logits, out=logits)
-    sums = logits.sum(axis=1)
+    sums = logits.sum(axis=0)
     loss = float((np.log(sums) - fitted) @ weights.astype(np.float64))
-    logits *= (weights / sums)[:, None]
+    logits *= weights / sums
     if hard:
-        logits[here, targets] -= weights
+        logits[targets, here] -= weights
     else:
-        logits -= targets * weights[:, None]
+        logits -= targets * weights
     return loss, logits
 
 

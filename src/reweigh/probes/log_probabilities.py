@@ -12,6 +12,8 @@ from reweigh.errors import ReweighError
 
 DENSE_BYTES = 2 << 30
 """From this size on, (n, k) float16 is not stored in full."""
+TOP_M = 32
+"""Classes kept of each row above that size, unless the settings say otherwise."""
 FLOOR = -60000.0
 """Lowest stored log-probability: float16 ends at -65504, and minus infinity would turn differences into NaN."""
 
