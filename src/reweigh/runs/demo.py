@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from reweigh.catalog.tables import Catalog, Classes, is_catalog
+from reweigh.catalog.tables import Catalog, is_catalog, plain_classes
 from reweigh.catalog.writing import write_catalog
 from reweigh.progress import Progress, silent
 from reweigh.runs.recipe import read_recipe
@@ -55,12 +55,12 @@ def write_digits(folder: Path, *, seed: int, progress: Progress = silent) -> Cat
                 (partial / f"{number:04d}.png").write_bytes(data.getvalue())
     files = [f"{number:04d}.png" for number in range(len(truth))]
     batch = pa.record_batch(
-        {"uid": files, "split": np.where(is_test, "test", "train").tolist(), "file": files, "label": label.astype(np.int32)}
+        {"uid": files, "split": np.where(is_test, "test", "train").tolist(), "file": files, "label": label, "truth": truth}
     )
-    classes = Classes(names=NAMES, synsets=(None,) * 10, words=tuple((n,) for n in NAMES), descriptions=(None,) * 10)
+    options = {"wrong": WRONG_SHARE, "seed": seed}
     return write_catalog(
-        folder / "digits.catalog", [batch], classes, layout="digits", options={"wrong": WRONG_SHARE, "seed": seed}, root=folder / "images",
-        truth=truth, progress=progress,
+        folder / "digits.catalog", [batch], plain_classes(NAMES), layout="digits", options=options, root=folder / "images", with_truth=True,
+        progress=progress,
     )  # fmt: skip
 
 

@@ -1,0 +1,67 @@
+"""Which rows are trained on and which are tested on; nothing is tuned on the test."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from reweigh.catalog.tables import Catalog, read_columns, read_groups, read_labels, read_uids
+
+
+@dataclass(frozen=True, kw_only=True)
+class Splits:
+    """Rows of a catalog, ascending."""
+
+    train: NDArray[np.int64]
+    """Rows that are trained on; those without a label get a prediction only."""
+    test: NDArray[np.int64]
+    """Labelled rows that are tested on and never trained on."""
+    source: Literal["test", "val", "set aside"]
+    """Where the test rows come from."""
+
+
+def resolve_splits(catalog: Catalog, *, test_fraction: float, seed: int) -> Splits:
+    """Labelled rows of split test; else those of val; else `test_fraction` of the groups of each class are set aside.
+
+    Groups are drawn by a hash of their first uid and the seed, so that a row's place does not depend on the other rows.
+    A class keeps at least one group to train on; a class with only one gives none away.
+    """
+    split = read_columns(catalog, ["split"])["split"]
+    labels = read_labels(catalog)
+    in_train = np.asarray(pc.equal(split, "train").combine_chunks())
+    for name in ("test", "val"):
+        test = np.flatnonzero(np.asarray(pc.equal(split, name).combine_chunks()) & (labels >= 0))
+        if len(test):
+            return Splits(train=np.flatnonzero(in_train), test=test, source="test" if name == "test" else "val")
+    aside = _set_aside(catalog, np.flatnonzero(in_train & (labels >= 0)), labels, test_fraction=test_fraction, seed=seed)
+    train = np.setdiff1d(np.flatnonzero(in_train), aside)
+    return Splits(train=train, test=aside[labels[aside] >= 0], source="set aside")
+
+
+def _set_aside(
+    catalog: Catalog, rows: NDArray[np.int64], labels: NDArray[np.int32], *, test_fraction: float, seed: int
+) -> NDArray[np.int64]:
+    """Rows of the groups that are set aside; a group of several labels counts for the class of its first row."""
+    groups = read_groups(catalog)
+    heads, head_of = np.unique(groups[rows], return_inverse=True)
+    first = np.full(len(heads), catalog.n, np.int64)
+    np.minimum.at(first, head_of, rows)
+    order = draw(read_uids(catalog, heads), seed=seed)
+    chosen = np.zeros(len(heads), bool)
+    for label in np.unique(labels[first]):
+        own = np.flatnonzero(labels[first] == label)
+        count = min(round(test_fraction * len(own)), len(own) - 1)
+        chosen[own[np.argsort(order[own], kind="stable")[:count]]] = True
+    return np.flatnonzero(np.isin(groups, heads[chosen]))
+
+
+def draw(uids: list[str], *, seed: int) -> NDArray[np.uint64]:
+    """(n,) a number for each uid that looks random and depends on nothing but the uid and the seed."""
+    key = seed.to_bytes(8, "little")
+    digests = (hashlib.blake2b(uid.encode(), digest_size=8, key=key).digest() for uid in uids)
+    return np.frombuffer(b"".join(digests), dtype="<u8")

@@ -1,0 +1,57 @@
+"""Images without labels, wherever a user has them: a file, a folder, a list of paths, a tar or a catalog."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from reweigh.catalog.tables import ImageLocation, image_locations, is_catalog, open_catalog, read_uids
+from reweigh.errors import ReweighError
+from reweigh.images.tar_members import is_tar, read_members
+from reweigh.layouts.image_names import is_image, is_unicode, natural_order
+
+BLOCK = 8192
+
+
+def find_images(path: Path) -> Iterator[tuple[str, ImageLocation]]:
+    """(name, place) of every image at `path`, in a fixed order; a list's paths are relative to the list.
+
+    Raises ReweighError where nothing is there or the file is none of these forms.
+    """
+    if not path.exists():
+        raise ReweighError(f"Nothing at {path}: looked for an image, a folder, a list of paths (.txt), a tar or a catalog.")
+    if path.is_dir():
+        yield from _catalog(path) if is_catalog(path) else _folder(path)
+    elif is_tar(path):
+        yield from ((m.name, ImageLocation(path, m.offset, m.length)) for m in read_members(path) if is_image(m.name))
+    elif path.suffix == ".txt":
+        yield from _list(path)
+    elif is_image(path.name):
+        yield path.name, ImageLocation(path)
+    else:
+        raise ReweighError(f"{path} is no image by its ending, and neither a folder, a list of paths (.txt), a tar nor a catalog.")
+
+
+def _folder(path: Path) -> Iterator[tuple[str, ImageLocation]]:
+    for folder, inner, files in os.walk(path):
+        inner[:] = sorted((name for name in inner if not name.startswith(".")), key=natural_order)
+        for name in sorted(files, key=natural_order):
+            whole = Path(folder) / name
+            if is_image(name) and is_unicode(str(whole)):
+                yield str(whole.relative_to(path)), ImageLocation(whole)
+
+
+def _list(path: Path) -> Iterator[tuple[str, ImageLocation]]:
+    for line in path.read_text(encoding="utf-8-sig").splitlines():
+        if line.strip():
+            yield line.strip(), ImageLocation(path.parent / line.strip())
+
+
+def _catalog(path: Path) -> Iterator[tuple[str, ImageLocation]]:
+    catalog = open_catalog(path)
+    for start in range(0, catalog.n, BLOCK):
+        rows = np.arange(start, min(start + BLOCK, catalog.n), dtype=np.int64)
+        yield from zip(read_uids(catalog, rows), image_locations(catalog, rows), strict=True)
