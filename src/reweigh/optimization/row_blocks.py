@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache
 from typing import TypeVar
 
@@ -33,7 +34,7 @@ def map_blocks(work: Callable[[slice], T], n: int) -> Iterator[T]:
 def map_in_order(work: Callable[[slice], T], blocks: list[slice]) -> Iterator[T]:
     """work(block) of these blocks, in their order, a few at a time, on as many threads as BLAS would use."""
     n_threads = min(blas_threads(), len(blocks))
-    with _blas().limit(limits=1):
+    with one_blas_thread():
         if n_threads <= 1:
             yield from map(work, blocks)
             return
@@ -45,6 +46,13 @@ def map_in_order(work: Callable[[slice], T], blocks: list[slice]) -> Iterator[T]
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """BLAS and LAPACK on one thread inside the block: the same bits for any number, and no waiting for each other."""
+    with _blas().limit(limits=1):
+        yield
 
 
 def blas_threads() -> int:
