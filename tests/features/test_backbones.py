@@ -186,9 +186,8 @@ def test_a_given_precision_is_never_measured(lite0: Path, monkeypatch: pytest.Mo
 
 
 def test_only_a_decisive_gain_changes_precision_and_order() -> None:
-    plain, last, half, both = (
-        ("contiguous", "float32"), ("channels_last", "float32"), ("contiguous", "bfloat16"), ("channels_last", "bfloat16")
-    )  # fmt: skip
+    plain, last = ("contiguous", "float32"), ("channels_last", "float32")
+    half, both = ("contiguous", "bfloat16"), ("channels_last", "bfloat16")
     assert precision.fastest({plain: 1.0, last: 0.9, half: 0.9, both: 0.9}) == plain
     assert precision.fastest({plain: 1.0, last: 0.5, half: 0.9, both: 0.45}) == last
     assert precision.fastest({plain: 1.0, last: 0.5, half: 0.9, both: 0.25}) == both
