@@ -91,6 +91,7 @@ def evidence_stage(work: Work, features: Features, extracted: Completed) -> Comp
             features, rows, read_labels(catalog)[rows], read_groups(catalog)[rows], k=catalog.k, settings=recipe.evidence,
             probe=recipe.probe, seed=recipe.seed, progress=work.progress, workspace=workspace, uids=lambda at: read_uids(catalog, rows[at]),
         )  # fmt: skip
+        (target / "held_out").mkdir()
         save_held_out(made, target / "held_out")
         return []
 

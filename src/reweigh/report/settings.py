@@ -1,0 +1,27 @@
+"""Settings of the page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from reweigh.errors import ReweighError
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportSettings:
+    """What the page shows, and how large it may grow."""
+
+    classes_with_images: int = 50
+    """Classes whose images are shown, those with the least agreement first; the others get links to their files."""
+    images_a_class: int = 3
+    """Images shown of each class where the label is most doubted, and as many where it is most trusted."""
+    thumbnail_side: int = 96
+    """Side of a shown image in pixels, 16 to 512."""
+
+    def __post_init__(self) -> None:
+        if self.classes_with_images < 0:
+            raise ReweighError(f"report.classes_with_images must be 0 or more, found {self.classes_with_images}.")
+        if self.images_a_class < 1:
+            raise ReweighError(f"report.images_a_class must be 1 or more, found {self.images_a_class}.")
+        if not 16 <= self.thumbnail_side <= 512:
+            raise ReweighError(f"report.thumbnail_side must be 16 to 512 pixels, found {self.thumbnail_side}.")
