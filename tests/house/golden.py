@@ -28,7 +28,7 @@ def options() -> str:
     lines = []
     for name, command in sorted(get_command(app).commands.items()):  # type: ignore[attr-defined]
         for parameter in command.params:
-            lines.append(f"{name} {' '.join(parameter.opts) if parameter.param_type_name == 'option' else parameter.human_readable_name}\n")
+            lines.append(f"{name} {' '.join(parameter.opts)}\n")
     return "".join(lines)
 
 

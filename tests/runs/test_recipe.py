@@ -60,8 +60,8 @@ def test_a_recipe_that_is_not_there_names_those_that_are() -> None:
 
 
 def test_broken_toml_names_file_and_line(tmp_path: Path) -> None:
-    (tmp_path / "r.toml").write_text("seed = 1\nbackbone = [\n")
-    with pytest.raises(ReweighError, match=r"r\.toml is not valid TOML: .*line"):
+    (tmp_path / "r.toml").write_text("seed = 1\nbackbone = = 2\n")
+    with pytest.raises(ReweighError, match=r"r\.toml is not valid TOML: .*line 2"):
         read_recipe(str(tmp_path / "r.toml"))
 
 

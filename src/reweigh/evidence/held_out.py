@@ -71,9 +71,9 @@ def make_held_out(
     groups: NDArray[np.int64],
     *,
     k: int,
-    settings: EvidenceSettings,
-    probe: ProbeSettings,
-    seed: int,
+    settings: EvidenceSettings | None = None,
+    probe: ProbeSettings | None = None,
+    seed: int = 0,
     uids: Uids | None = None,
     workspace: Path | None = None,
     progress: Progress = silent,
@@ -84,6 +84,7 @@ def make_held_out(
     inputs goes on from there and returns the same bytes. Without it everything stays in memory.
     Raises ReweighError for labels outside -1..k-1, fewer groups than folds, and features that are not finite.
     """
+    settings, probe = settings or EvidenceSettings(), probe or ProbeSettings()
     rows, labels = np.asarray(rows, np.int64), np.asarray(labels)
     check_labels(labels, rows, k=k, uids=uids, lowest=-1)
     fold = assign_folds(groups, labels, n_folds=settings.n_folds, seed=seed)

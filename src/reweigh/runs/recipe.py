@@ -168,12 +168,14 @@ def _build(record: type, values: Any, *, path: str) -> Any:
 
 
 def _nearest_path(path: str, key: str) -> str:
-    """The nearest full paths, looked for beside the key first and then everywhere."""
+    """The nearest names: beside the key first, groups included, then the same name anywhere, then any full path."""
     everywhere = [name for name, _, _ in list_settings()]
-    beside = [name for name in everywhere if name.startswith(path)]
+    beside = list(dict.fromkeys(path + name.removeprefix(path).partition(".")[0] for name in everywhere if name.startswith(path)))
+    elsewhere = [name for name in everywhere if name.rsplit(".", 1)[-1] == key]
+    if not nearest(f"{path}{key}", beside) and elsewhere:
+        return f" Did you mean {' or '.join(map(repr, elsewhere[:2]))}?"
     said = nearest(f"{path}{key}", beside) or nearest(f"{path}{key}", everywhere)
-    last = [name for name in everywhere if name.rsplit(".", 1)[-1] == key]
-    return said or (f" Did you mean {' or '.join(map(repr, last[:2]))}?" if last else f" Beside it there are: {', '.join(beside)}.")
+    return said or f" There are: {', '.join(beside)}."
 
 
 def _typed(value: Any, kind: Any, path: str) -> Any:
