@@ -1,0 +1,219 @@
+"""The content of a run's page, gathered from its folder, and the page written."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from reweigh.catalog.summary import summarize
+from reweigh.catalog.tables import Catalog, image_locations, open_catalog, read_classes, read_columns, read_labels
+from reweigh.errors import ReweighError
+from reweigh.evidence.held_out import HeldOut
+from reweigh.metrics.accuracy import top_confusions
+from reweigh.progress import Progress, silent
+from reweigh.report.page import render
+from reweigh.report.records import Card, ClassImages, ReportData, Shown
+from reweigh.runs.folder import stored_recipe
+from reweigh.runs.measured import interval, metrics_lines, notes_of, share
+from reweigh.runs.recipe import Recipe
+from reweigh.runs.source import is_run
+from reweigh.runs.steps import stored_held_out
+from reweigh.whole_files import read_json, write_bytes
+
+STRONG_DOUBT = 0.05
+"""A label is doubted strongly where its held-out probability is under this and another class is the most probable."""
+CONFUSIONS = 200
+TEXT_COLUMNS = ("uid", "source", "rank", "title", "tags", "verified_label")
+
+
+def write_page(run: Path, output: Path, *, progress: Progress = silent) -> Path:
+    """Write the page of a finished run. Raises ReweighError where the run is not finished."""
+    if not is_run(run):
+        raise ReweighError(f"{run} is not a run: there is no run.json in it.")
+    if not (run / "metrics.json").is_file():
+        raise ReweighError(f"The run {run} is not finished; go on with: reweigh run {run}")
+    recipe = stored_recipe(run)
+    page = render(gather(run, recipe), recipe.report, progress=progress)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    write_bytes(output, page.encode())
+    return output
+
+
+def gather(run: Path, recipe: Recipe) -> ReportData:
+    """All that the page shows."""
+    record, metrics = read_json(run / "run.json"), read_json(run / "metrics.json")
+    catalog = catalog_of_run(run)
+    held_out, names = stored_held_out(run), read_classes(catalog).names
+    judged, agreed = _per_class(held_out, catalog.k)
+    predicted = predictions(held_out)
+    labelled = held_out.labels >= 0
+    pairs = top_confusions(held_out.labels[labelled], predicted[labelled], catalog.k, n=CONFUSIONS)
+    header, lines = metrics_lines(metrics)
+    confusion = (metrics["held_out"]["agreement"] or {}).get("confusion")
+    labels = read_labels(catalog)
+    return ReportData(
+        title=Path(record["data"]["path"]).name,
+        headline=_headline(metrics, held_out),
+        cards=_cards(metrics, held_out),
+        header=header,
+        results=tuple(lines),
+        class_names=names,
+        class_sizes=np.bincount(labels[labels >= 0], minlength=catalog.k),
+        judged=judged,
+        agreed=agreed,
+        confusion=None if confusion is None else np.array(confusion, np.int64),
+        confusions=tuple(pairs),
+        images=tuple(_gallery(catalog, held_out, predicted, judged, agreed, recipe)),
+        data_facts=tuple((n, v) for n, v in summarize(catalog) if n != "WARNING"),
+        run_facts=_run_facts(record, recipe, metrics),
+        command=_command(run, record, recipe),
+        warnings=tuple(catalog.counts["warnings"]),
+        notes=tuple(notes_of(metrics)),
+    )
+
+
+def catalog_of_run(run: Path) -> Catalog:
+    """The catalog that a run works on: its own, or the one it was given."""
+    own = run / "catalog"
+    return open_catalog(own if own.is_dir() else Path(read_json(run / "run.json")["data"]["path"]))
+
+
+def predictions(held_out: HeldOut) -> NDArray[np.int32]:
+    """(n,) most probable class of each row's exact held-out prediction."""
+    return np.where(held_out.label_position == 0, held_out.labels, held_out.best_other).astype(np.int32)
+
+
+def _per_class(held_out: HeldOut, k: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    labelled = held_out.labels >= 0
+    agrees = labelled & (held_out.label_position == 0)
+    return np.bincount(held_out.labels[labelled], minlength=k), np.bincount(held_out.labels[agrees], minlength=k)
+
+
+def _strongly_doubted(held_out: HeldOut) -> int:
+    doubted = (held_out.label_position > 0) & (held_out.label_log_probability < np.log(STRONG_DOUBT))
+    return int((doubted & (held_out.labels >= 0)).sum())
+
+
+def _headline(metrics: dict[str, Any], held_out: HeldOut) -> str:
+    """One sentence: how many labels agree, how many are doubted, and how right the model is where that is known."""
+    agreement = metrics["held_out"]["agreement"]
+    if agreement is None:
+        return "No image has a label, so nothing could be compared."
+    doubted = _strongly_doubted(held_out)
+    said = (
+        f"Of {agreement['n']:,} labels, {share(agreement['top_1'])} % agree with what a model that has not seen the image predicts; "
+        f"{doubted:,} are strongly doubted (probability under {STRONG_DOUBT:.0%})."
+    )
+    for figures in (metrics["test"] or {}).get("accuracy", {}).values():
+        if figures["n"]:
+            return f"{said} On {figures['n']:,} test images whose class is known, the classifier is right for {share(figures['top_1'])} %."
+    return said
+
+
+def _cards(metrics: dict[str, Any], held_out: HeldOut) -> tuple[Card, ...]:
+    data, cards = metrics["data"], []
+    cards.append(Card(value=f"{data['images']:,}", name="images", detail=f"{data['classes']:,} classes"))
+    agreement = metrics["held_out"]["agreement"]
+    if agreement:
+        detail = f"95 %: {interval(agreement['top_1_interval'])}"
+        cards.append(Card(value=f"{share(agreement['top_1'])} %", name="of labels agree with held-out predictions", detail=detail))
+        cards.append(Card(value=f"{_strongly_doubted(held_out):,}", name="labels strongly doubted", detail=f"probability under {STRONG_DOUBT:.0%}"))
+    test = metrics["test"] or {"accuracy": {}, "agreement": None}
+    known = [f for f in test["accuracy"].values() if f["n"]]
+    if known:
+        detail = f"95 %: {interval(known[0]['top_1_interval'])}, {known[0]['n']:,} checked"
+        cards.append(Card(value=f"{share(known[0]['top_1'])} %", name="test accuracy of the classifier", detail=detail))
+    elif test["agreement"]:
+        detail = f"95 %: {interval(test['agreement']['top_1_interval'])}, labels may be wrong"
+        cards.append(Card(value=f"{share(test['agreement']['top_1'])} %", name="test agreement of the classifier", detail=detail))
+    if data["unreadable"]:
+        cards.append(Card(value=f"{data['unreadable']:,}", name="images could not be read", detail="listed in the feature cache"))
+    return tuple(cards)
+
+
+def _gallery(
+    catalog: Catalog, held_out: HeldOut, predicted: NDArray[np.int32], judged: NDArray[np.int64], agreed: NDArray[np.int64], recipe: Recipe
+) -> list[ClassImages]:
+    """For each class with a disagreement, least agreement first: its most doubted and its most trusted rows."""
+    per = recipe.report.images_a_class
+    margin = held_out.label_log_probability.astype(np.float64) - held_out.best_other_log_probability
+    margin = np.where(np.isfinite(margin), margin, 0.0)
+    order = np.lexsort((margin, held_out.labels))
+    start = np.searchsorted(held_out.labels[order], np.arange(catalog.k + 1))
+    classes = [c for c in range(catalog.k) if agreed[c] < judged[c]]
+    classes.sort(key=lambda c: (agreed[c] / judged[c], -judged[c], c))
+    chosen: list[tuple[int, NDArray[np.int64], NDArray[np.int64]]] = []
+    for label in classes:
+        own = order[start[label] : start[label + 1]]
+        doubted, trusted = own[:per], own[::-1][:per]
+        chosen.append((label, doubted[held_out.label_position[doubted] > 0], trusted[held_out.label_position[trusted] == 0]))
+    picked = np.concatenate([np.concatenate([d, t]) for _, d, t in chosen]) if chosen else np.zeros(0, np.int64)
+    shown = dict(zip(picked.tolist(), _shown(catalog, held_out, predicted, picked), strict=True))
+    return [
+        ClassImages(label=label, doubted=tuple(shown[i] for i in d.tolist()), trusted=tuple(shown[i] for i in t.tolist())) for label, d, t in chosen
+    ]
+
+
+def _shown(catalog: Catalog, held_out: HeldOut, predicted: NDArray[np.int32], picked: NDArray[np.int64]) -> list[Shown]:
+    rows, names = held_out.rows[picked], read_classes(catalog).names
+    texts = read_columns(catalog, TEXT_COLUMNS, rows)
+    own = np.exp(held_out.label_log_probability[picked])
+    best = np.exp(np.maximum(held_out.label_log_probability[picked], held_out.best_other_log_probability[picked]))
+    return [
+        Shown(
+            uid=text["uid"],
+            location=location,
+            label=names[held_out.labels[i]],
+            predicted=names[predicted[i]],
+            label_probability=float(own[place]),
+            predicted_probability=float(best[place]),
+            text=_text(text),
+            origin=_origin(text),
+            checked="" if text["verified_label"] is None else (names[text["verified_label"]] if text["verified_label"] >= 0 else "none of the classes"),
+        )
+        for place, (i, location, text) in enumerate(zip(picked, image_locations(catalog, rows), _dicts(texts), strict=True))
+    ]
+
+
+def _dicts(table: pa.Table) -> list[dict[str, Any]]:
+    return table.to_pylist()
+
+
+def _text(row: dict[str, Any]) -> str:
+    return " · ".join(part for part in (row["title"] or "", ", ".join(row["tags"] or [])) if part)
+
+
+def _origin(row: dict[str, Any]) -> str:
+    rank = "" if row["rank"] is None else f"rank {row['rank']}"
+    return ", ".join(part for part in (row["source"] or "", rank) if part)
+
+
+def _run_facts(record: dict[str, Any], recipe: Recipe, metrics: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    versions = record["versions"]
+    return (
+        ("backbone", f"{recipe.backbone.name}, {recipe.device}, {recipe.precision}"),
+        ("classifier", f"linear probe, l2 {metrics['held_out']['l2']:g} chosen by held-out loss" if not recipe.probe.l2 else f"linear probe, l2 {recipe.probe.l2:g}"),
+        ("held-out predictions", f"{recipe.evidence.n_folds} folds that keep groups together"),
+        ("seed", str(recipe.seed)),
+        ("started", record["started"]),
+        ("versions", ", ".join(f"{name} {version}" for name, version in versions.items())),
+        ("machine", ", ".join(f"{name} {value}" for name, value in record["machine"].items())),
+    )
+
+
+def _command(run: Path, record: dict[str, Any], recipe: Recipe) -> str:
+    """A command that makes the run again, from its resolved recipe."""
+    data = record["data"]
+    words = ["reweigh", "run", data["path"], "--recipe", str(run / "recipe.toml"), "-o", "AGAIN"]
+    words += ["--layout", data["layout"]] if data["layout"] else []
+    for ours, theirs in data["options"].get("columns", {}).items():
+        words += ["--column", f"{ours}={theirs}"]
+    for tar in data["options"].get("tar", ()):
+        words += ["--tar", tar]
+    words += ["--labels", data["options"]["labels"]] if "labels" in data["options"] else []
+    return shlex.join(words)
