@@ -1,11 +1,11 @@
-"""Decoding a JPEG to a 224 pixel view: reweigh against timm's evaluation transform and against Pillow with `draft`.
+"""Decoding a JPEG to a 224 pixel view: reweigh against timm's evaluation transform and Pillow with `draft`.
 
     python benchmarks/decoding.py IMAGES.tar [--size 500x375] [--images 48] [--repetitions 7]
 
 Claim: at least twice as fast as timm's transform on 500 x 375 JPEGs, one thread. The images of the tar are resized to
-`--size` and encoded at quality 90 first. Each way goes over all images, the ways in turn; the fastest repetition of each
-counts, as other programs can only make it slower. timm's transform ends in a normalised float tensor (its prefetching
-loader leaves that out: second line), ours in uint8, which is normalised on the device together with its batch.
+`--size` and encoded at quality 90 first. The ways take turns, each over all images; the fastest repetition of each
+counts, as other programs can only make it slower. timm's transform ends in a normalised float tensor
+(its prefetching loader leaves that out: second line), ours in uint8, which is normalised on the device with its batch.
 """
 
 from __future__ import annotations
@@ -109,9 +109,7 @@ def main() -> None:
     print(f"{len(images)} JPEGs, {args.size}, {np.mean([len(d) for d in images]) / 1000:.0f} kB each, one thread")
     for name, seconds in best.items():
         rate = len(images) / seconds
-        print(
-            f"{name:42s} {1000 / rate:6.2f} ms  {rate:7.0f} images/s   reweigh is {seconds / best['reweigh']:.2f} x as fast"
-        )
+        print(f"{name:42s} {1000 / rate:6.2f} ms  {rate:7.0f} images/s   reweigh: {seconds / best['reweigh']:.2f} x")
 
 
 if __name__ == "__main__":

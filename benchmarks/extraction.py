@@ -5,7 +5,7 @@
 
 Claim: at least 95 % of the bare loop's speed on 64 x 64 JPEGs and 85 % on 500 x 375 (`--size`, encoded at quality 90).
 The bare loop calls the same backbone on the same batches, already decoded and in memory; extraction reads byte ranges,
-decodes, forwards, and writes, syncs and marks blocks. Loop and extraction in turn; the fastest repetition of each counts.
+decodes, forwards, and writes, syncs and marks blocks. Loop and extraction take turns; the fastest repetition counts.
 Processor time is what stays comparable where other programs hold the cores: with every core at work, it bounds the wall
 clock; with a core to spare, decoding costs none of it.
 """
@@ -21,8 +21,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from decoding import encode_images, timed
 
+from decoding import encode_images, timed
 from reweigh.catalog.tables import ImageLocation
 from reweigh.features.backbones import load_backbone, resolve_backbone, resolve_speed
 from reweigh.features.decoding_ahead import available_workers, decoded_batches
@@ -80,9 +80,10 @@ def main() -> None:
     bare()
     wall, processor = timed({"bare": bare, "ours": ours}, args.repetitions, time.perf_counter, time.process_time)
     shutil.rmtree(work)
+    network = f"{settings.name.rpartition('/')[2]} {precision} {settings.memory_format}"
     print(
-        f"{len(places)} JPEGs ({args.size}), {settings.name.rpartition('/')[2]} {precision} {settings.memory_format} on "
-        f"{device}, {torch.get_num_threads()} threads, {available_workers(args.workers)} decoding"
+        f"{len(places)} JPEGs ({args.size}), {network} on {device}, "
+        f"{torch.get_num_threads()} threads, {available_workers(args.workers)} decoding"
     )
     for name, label in (("bare", "bare forward loop"), ("ours", "reweigh extraction")):
         rate, used = len(places) / min(wall[name]), min(processor[name]) / len(places)

@@ -1,4 +1,4 @@
-"""Batches of views, read and decoded by threads while the network works on the batch before."""
+"""Batches of views, read and decoded by threads; ahead of the network where it does not need the cores itself."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import torch
 
     from reweigh.catalog.tables import ImageLocation
+    from reweigh.features.networks import Backbone
 
 Rows = NDArray[np.int64]
 Failures = list[tuple[int, str]]
@@ -46,55 +47,99 @@ def available_workers(workers: int) -> int:
     return workers or min(len(os.sched_getaffinity(0)), MOST_WORKERS)
 
 
+def decodes_beside(backbone: Backbone) -> bool:
+    """Whether decoding may go on while the backbone works: not where a network has all the cores to itself.
+
+    Its threads wait for each other after every layer, and one that decoding has pushed aside keeps all of them waiting:
+    on two busy cores EfficientNet-Lite0 lost four times what decoding itself takes (benchmarks/extraction.py).
+    """
+    return backbone.module is None or backbone.device != "cpu"
+
+
 def decoded_batches(
     batches: Iterable[Rows], locate: Callable[[Rows], Sequence[ImageLocation]], view: EvaluationView,
-    *, images: ImageSettings, workers: int, pinned: bool,
+    *, images: ImageSettings, workers: int, pinned: bool, beside: bool = True,
 ) -> Iterator[Batch]:  # fmt: skip
-    """The views of each batch of rows, in order; a few batches are decoded ahead. pinned: page-locked for a GPU.
+    """The views of each batch of rows, in order. pinned: page-locked for a GPU.
 
-    Threads suffice: simplejpeg, Pillow and torch let go of the interpreter while they work (benchmarks/extraction.py).
+    beside: a few batches are read and decoded ahead; else only read ahead, and decoded by all threads when it is
+    their turn. Threads suffice: simplejpeg, Pillow and torch let go of the interpreter while they work.
     """
-    waiting: deque[tuple[Rows, torch.Tensor, list[Future[Failures]]]] = deque()
+    waiting: deque[_Pending] = deque()
     with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
         try:
             for rows in batches:
-                waiting.append(_submit(pool, rows, locate(rows), view, images, pinned))
+                waiting.append(_begin(pool, rows, locate(rows), view, images, pinned=pinned, beside=beside))
                 if len(waiting) > max(2, -(-2 * workers * CHUNK // max(len(rows), 1))):
-                    yield _collect(*waiting.popleft())
+                    yield _collect(waiting.popleft())
             while waiting:
-                yield _collect(*waiting.popleft())
+                yield _collect(waiting.popleft())
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _submit(
+@dataclass(frozen=True)
+class _Pending:
+    """A batch under way."""
+
+    rows: Rows
+    images: torch.Tensor
+    decode: Callable[[], list[Future[Failures]]]
+
+
+def _begin(
     pool: ThreadPoolExecutor, rows: Rows, locations: Sequence[ImageLocation], view: EvaluationView,
-    images: ImageSettings, pinned: bool,
-) -> tuple[Rows, torch.Tensor, list[Future[Failures]]]:  # fmt: skip
+    images: ImageSettings, *, pinned: bool, beside: bool,
+) -> _Pending:  # fmt: skip
+    """Start to read a batch, and to decode it too where that goes on beside the network."""
     import torch
 
     buffer = torch.empty((len(rows), view.size, view.size, 3), dtype=torch.uint8, pin_memory=pinned)
     slots: NDArray[Any] = buffer.numpy()
     chunks = [slice(start, start + CHUNK) for start in range(0, len(rows), CHUNK)]
-    futures = [
-        pool.submit(_decode_into, slots[c], rows[c], locations[c], view, images.max_pixels)
-        for c in chunks
-    ]  # fmt: skip
-    return rows, buffer.permute(0, 3, 1, 2), futures
+    reading = [pool.submit(_read, locations[chunk]) for chunk in chunks]
+
+    def decode() -> list[Future[Failures]]:
+        # A chunk's bytes are awaited by a thread that could decode; its reading was queued before, so it will come.
+        return [
+            pool.submit(_decode_into, slots[chunk], rows[chunk], read, view, images.max_pixels)
+            for chunk, read in zip(chunks, reading, strict=True)
+        ]
+
+    if beside:
+        under_way = decode()
+        return _Pending(rows, buffer.permute(0, 3, 1, 2), lambda: under_way)
+    return _Pending(rows, buffer.permute(0, 3, 1, 2), decode)
 
 
-def _collect(rows: Rows, images: torch.Tensor, futures: list[Future[Failures]]) -> Batch:
-    failures = tuple(failure for future in futures for failure in future.result())
-    return Batch(rows=rows, images=images, failures=failures)
+def _collect(batch: _Pending) -> Batch:
+    failures = tuple(failure for future in batch.decode() for failure in future.result())
+    return Batch(rows=batch.rows, images=batch.images, failures=failures)
+
+
+def _read(locations: Sequence[ImageLocation]) -> list[bytes | Unreadable]:
+    found: list[bytes | Unreadable] = []
+    for location in locations:
+        try:
+            found.append(read_bytes(location))
+        except Unreadable as cause:
+            found.append(cause)
+    return found
 
 
 def _decode_into(
-    slots: NDArray[np.uint8], rows: Rows, locations: Sequence[ImageLocation], view: EvaluationView, max_pixels: int
+    slots: NDArray[np.uint8],
+    rows: Rows,
+    reading: Future[list[bytes | Unreadable]],
+    view: EvaluationView,
+    max_pixels: int,
 ) -> Failures:
     failures: Failures = []
-    for slot, row, location in zip(slots, rows, locations, strict=True):
+    for slot, row, data in zip(slots, rows, reading.result(), strict=True):
         try:
-            slot[:] = encoded_view(view, read_bytes(location), max_pixels)
+            if isinstance(data, Unreadable):
+                raise data
+            slot[:] = encoded_view(view, data, max_pixels)
         except Unreadable as cause:
             slot[:] = 0
             failures.append((int(row), str(cause)))

@@ -22,7 +22,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from reweigh.errors import ReweighError
-from reweigh.features.decoding_ahead import Batch, available_workers, decoded_batches
+from reweigh.features.decoding_ahead import Batch, available_workers, decoded_batches, decodes_beside
 from reweigh.features.networks import Backbone
 from reweigh.features.settings import FeatureSettings
 from reweigh.features.store import (
@@ -216,8 +216,9 @@ def _feature_blocks(
     failures: list[tuple[int, str]] = []
     pinned = backbone.device.startswith("cuda")
     batches = decoded_batches(
-        split, work.locate, backbone.view, images=work.images, workers=work.workers, pinned=pinned
-    )
+        split, work.locate, backbone.view, images=work.images, workers=work.workers, pinned=pinned,
+        beside=decodes_beside(backbone),
+    )  # fmt: skip
     for batch in batches:
         # On a GPU this only queues the work; the one wait is at the end of a block.
         made.append(_features(backbone, batch))

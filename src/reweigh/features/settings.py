@@ -49,7 +49,7 @@ class FeatureSettings:
     block_rows: int = 1024
     """Rows a block: what is written, synced and marked at once; a killed extraction loses at most one block."""
     workers: int = 0
-    """Threads that read and decode ahead of the network; 0 takes one for each core, at most 16."""
+    """Threads that read and decode; 0 takes one for each core, at most 16."""
 
     def __post_init__(self) -> None:
         if self.batch_size < 1:

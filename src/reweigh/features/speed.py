@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from reweigh.features.decoding_ahead import available_workers, decoded_batches
+from reweigh.features.decoding_ahead import available_workers, decoded_batches, decodes_beside
 from reweigh.features.networks import Backbone
 from reweigh.features.settings import FeatureSettings
 from reweigh.images.settings import ImageSettings
@@ -34,6 +34,7 @@ def seconds_per_image(
     batches = decoded_batches(
         rows.reshape(-1, batch_size), lambda r: [places[i] for i in r], backbone.view, images=images or ImageSettings(),
         workers=available_workers(settings.workers), pinned=backbone.device.startswith("cuda"),
+        beside=decodes_beside(backbone),
     )  # fmt: skip
     start = 0.0
     for number, batch in enumerate(batches):
