@@ -137,7 +137,7 @@ def _crop_while_resizing(view: EvaluationView, image: Decoded, place: Placement)
     )
     size = (columns.stop - columns.start, rows.stop - rows.start)
     shown = Image.fromarray(image.pixels).resize(size, INTERPOLATIONS[view.interpolation], box=box)
-    return _on_ground(view, np.asarray(shown), top, left)
+    return _on_ground(view, np.array(shown), top, left)  # a copy: torch wants to be able to write
 
 
 def _window(view: EvaluationView, place: Placement) -> tuple[tuple[slice, slice], tuple[int, int]]:
