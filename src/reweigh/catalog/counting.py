@@ -11,8 +11,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from reweigh.catalog.grouping import Grouping
+from reweigh.catalog.schema import SPLITS
 
 EXAMPLES = 5
+MOST_SOURCES, OTHERS = 1000, "others"
+"""Sources that are counted one by one; where hosts are the source, there may be a million."""
 TEXTS = ("title", "description", "tags")
 
 
@@ -22,11 +25,11 @@ class Counts:
     def __init__(self, k: int) -> None:
         self.n = 0
         self.sizes = np.zeros(k, np.int64)
-        self._training_sizes = np.zeros(k, np.int64)
-        self._splits: Counter[str] = Counter()
-        self._sources: Counter[str] = Counter()
-        self._filled: Counter[str] = Counter()
-        self._repaired = 0
+        self.training_sizes = np.zeros(k, np.int64)
+        self.splits: Counter[str] = Counter()
+        self.sources: Counter[str] = Counter()
+        self.filled: Counter[str] = Counter()
+        self.repaired = 0
 
     def add(self, block: pa.Table) -> None:
         """Count the block's rows."""
@@ -34,41 +37,55 @@ class Counts:
         labels = block["label"].to_numpy()
         in_train = np.asarray(pc.equal(block["split"], "train").combine_chunks())
         self.sizes += np.bincount(labels[labels >= 0], minlength=len(self.sizes))
-        self._training_sizes += np.bincount(labels[(labels >= 0) & in_train], minlength=len(self.sizes))
-        self._splits.update(_value_counts(block["split"]))
-        self._sources.update(_value_counts(block["source"]))
+        self.training_sizes += np.bincount(labels[(labels >= 0) & in_train], minlength=len(self.sizes))
+        self.splits.update(_value_counts(block["split"]))
+        for source, count in _value_counts(block["source"]).items():
+            self.sources[source if source in self.sources or len(self.sources) < MOST_SOURCES else OTHERS] += count
         for name in (*TEXTS, "rank", "query", "verified_label", "verified"):
-            self._filled[name] += _filled(block[name])
-        self._repaired += int(pc.sum(block["_repaired"]).as_py() or 0)
+            self.filled[name] += _filled(block[name])
+        self.repaired += int(pc.sum(block["_repaired"]).as_py() or 0)
 
-    def summary(self, names: Sequence[str], grouping: Grouping, skipped: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-        """All counts as JSON; `warnings` holds whole sentences."""
-        labelled = int(self.sizes.sum())
-        return {
-            "splits": {name: self._splits[name] for name in ("train", "val", "test") if self._splits[name]},
-            "unlabelled": self.n - labelled,
-            "class_sizes": {"min": int(self.sizes.min()), "median": float(np.median(self.sizes)), "max": int(self.sizes.max())},
-            "sources": dict(sorted(self._sources.items())),
-            "filled": {name: self._filled[name] for name in self._filled},
-            "duplicates": grouping.duplicates,
-            "repaired_texts": self._repaired,
-            "skipped": {reason: {"count": len(names_), "examples": list(names_[:EXAMPLES])} for reason, names_ in skipped.items() if names_},
-            "warnings": self._warnings(names, grouping),
-        }
+def summary(
+    counts: Counts,
+    names: Sequence[str],
+    grouping: Grouping,
+    skipped: Mapping[str, Sequence[str]],
+    warnings: Sequence[str] = (),
+) -> dict[str, Any]:
+    """All counts as JSON; `warnings` holds whole sentences, the reader's own first."""
+    sizes = counts.sizes
+    return {
+        "splits": {name: counts.splits[name] for name in SPLITS if counts.splits[name]},
+        "unlabelled": counts.n - int(sizes.sum()),
+        "class_sizes": {"min": int(sizes.min()), "median": float(np.median(sizes)), "max": int(sizes.max())},
+        "sources": dict(sorted(counts.sources.items(), key=lambda item: (-item[1], item[0]))),
+        "filled": dict(counts.filled),
+        "duplicates": grouping.duplicates,
+        "repaired_texts": counts.repaired,
+        "skipped": {
+            reason: {"count": len(left), "examples": list(left[:EXAMPLES])} for reason, left in sorted(skipped.items()) if left
+        },
+        "warnings": [*warnings, *_warnings(counts, names, grouping)],
+    }
 
-    def _warnings(self, names: Sequence[str], grouping: Grouping) -> list[str]:
-        warnings = []
-        empty = [name for name, size in zip(names, self.sizes, strict=True) if not size]
-        if empty:
-            warnings.append(f"{len(empty)} of {len(names)} classes have no image: {_some(empty)}")
-        untrained = [n for n, size, all_ in zip(names, self._training_sizes, self.sizes, strict=True) if all_ and not size]
-        if untrained:
-            warnings.append(f"{len(untrained)} classes have no training image: {_some(untrained)}")
-        if grouping.with_other_label:
-            warnings.append(f"{grouping.with_other_label:,} images stand under more than one label with the same bytes")
-        if grouping.across_splits:
-            warnings.append(f"{grouping.across_splits:,} training images stand in the test or val split too, byte for byte")
-        return warnings
+
+def _warnings(counts: Counts, names: Sequence[str], grouping: Grouping) -> list[str]:
+    warnings = []
+    empty = [name for name, size in zip(names, counts.sizes, strict=True) if not size]
+    if empty:
+        warnings.append(f"{len(empty)} of {len(names)} classes have no image: {_some(empty)}")
+    both = zip(names, counts.training_sizes, counts.sizes, strict=True)
+    untrained = [name for name, trained, size in both if size and not trained]
+    if untrained:
+        warnings.append(f"{len(untrained)} of {len(names)} classes have no training image: {_some(untrained)}")
+    for found, what in (
+        (grouping.with_other_label, "the same image, byte for byte, stands under different labels"),
+        (grouping.across_splits, "the same image, byte for byte, stands in train and in val or test"),
+    ):
+        if found:
+            pairs = _some([" = ".join(pair) for pair in found])
+            warnings.append(f"{len(found):,} times {what}: {pairs}")
+    return warnings
 
 
 def _some(names: Sequence[str]) -> str:
@@ -82,7 +99,7 @@ def _value_counts(values: pa.ChunkedArray) -> dict[str, int]:
 def _filled(values: pa.ChunkedArray) -> int:
     """Rows with a value that is not empty."""
     if pa.types.is_string(values.type):
-        return int(pc.sum(pc.greater(pc.utf8_length(values), 0)).as_py() or 0)
+        return int(pc.sum(pc.greater(pc.binary_length(values), 0)).as_py() or 0)
     if pa.types.is_list(values.type):
         return int(pc.sum(pc.greater(pc.list_value_length(values), 0)).as_py() or 0)
     return len(values) - values.null_count

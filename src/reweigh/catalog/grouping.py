@@ -1,127 +1,171 @@
-"""Groups: rows that must share a fold, from the source's own groups and from equal bytes, eight bytes of memory a row."""
+"""Groups: rows that must share a fold, from the source's own groups and from equal bytes, sixteen bytes of memory a row."""
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-SPLIT_CODE = {"train": 0, "val": 1, "test": 2}
+from reweigh.catalog.text_numbers import text_numbers
+
+BLOCK = 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
-class Groups:
-    """Which rows stand together: `head[i]` is the first row of the group of `rows[i]`; other rows stand alone."""
+class GroupKeys:
+    """The numbers (of contents, of given groups) that more than one row has, and the group that each leads to."""
+
+    content: NDArray[np.uint64]
+    """(a,) ascending numbers of contents that stand more than once."""
+    given: NDArray[np.uint64]
+    """(b,) ascending numbers of the source's groups of more than one row."""
+    component: NDArray[np.int64]
+    """(a + b,) number of the group of each, first the contents, then the given groups."""
+
+
+@dataclass
+class Copies:
+    """What is known of each content that stands more than once; arrays (a,)."""
 
     rows: NDArray[np.int64]
-    head: NDArray[np.int64]
+    lowest: NDArray[np.int32]
+    """Smallest label; of rows with a label only."""
+    highest: NDArray[np.int32]
+    is_trained: NDArray[np.bool_]
+    is_tested: NDArray[np.bool_]
+    """A row of it is in split val or test."""
+    uids: list[list[str]]
+    """The first two uids."""
 
-    def first_uids(self, reader: pa.ipc.RecordBatchFileReader) -> dict[int, str]:
-        """Row -> uid of the first rows of groups, read from the file of all rows in their final order."""
-        wanted = np.unique(self.head)
-        found: dict[int, str] = {}
-        start = 0
-        for number in range(reader.num_record_batches if len(wanted) else 0):
-            uids = reader.get_batch(number).column("uid")
-            inside = wanted[np.searchsorted(wanted, start) : np.searchsorted(wanted, start + len(uids))]
-            found.update(zip(inside.tolist(), uids.take(pa.array(inside - start)).to_pylist(), strict=True))
-            start += len(uids)
-        return found
 
-    def column(self, start: int, count: int, names: dict[int, str]) -> pa.Array:
-        """The column `group` of rows start..start + count - 1: the uid of the group's first row, null where alone."""
-        values: list[str | None] = [None] * count
-        first, last = np.searchsorted(self.rows, [start, start + count])
-        for row, head in zip(self.rows[first:last].tolist(), self.head[first:last].tolist(), strict=True):
-            values[row - start] = names[head]
+@dataclass
+class Grouping:
+    """Collects, while rows come in any order, what decides groups; then gives rows in their final order their group."""
+
+    content: list[NDArray[np.uint64]] = field(default_factory=list)
+    given: list[NDArray[np.uint64] | int] = field(default_factory=list)
+    """Numbers of a batch's groups, or only its length where it gives none."""
+    keys: GroupKeys | None = None
+    copies: Copies | None = None
+    heads: NDArray[np.object_] | None = None
+    """uid of each group's first row, as far as seen."""
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Take the batch's content hashes and given groups."""
+        self.content.append(text_numbers(batch.column("content")))
+        group = batch.column("group")
+        self.given.append(len(group) if group.null_count == len(group) else text_numbers(group))
+
+    def resolve(self) -> None:
+        """All rows are in: find which numbers repeat, and which of them are joined by a row that has both."""
+        content = np.concatenate(self.content)
+        self.content = []
+        is_given = any(not isinstance(part, int) for part in self.given)
+        parts = [np.zeros(part, np.uint64) if isinstance(part, int) else part for part in self.given] if is_given else []
+        given = np.concatenate(parts) if is_given else np.zeros(0, np.uint64)
+        self.given = []
+        del parts
+        self.keys = group_keys(content, given)
+        a, n_groups = len(self.keys.content), int(self.keys.component.max(initial=-1)) + 1
+        self.heads = np.full(n_groups, None, object)
+        top = np.iinfo(np.int32).max
+        self.copies = Copies(
+            rows=np.zeros(a, np.int64), lowest=np.full(a, top, np.int32), highest=np.full(a, -1, np.int32),
+            is_trained=np.zeros(a, bool), is_tested=np.zeros(a, bool), uids=[[] for _ in range(a)],
+        )  # fmt: skip
+
+    def column(self, block: pa.Table) -> pa.Array:
+        """The column `group` of the next rows in their final order: the first uid of the row's group, null where alone."""
+        assert self.keys is not None and self.heads is not None and self.copies is not None
+        content = position(text_numbers(block["content"]), self.keys.content)
+        given = position(text_numbers(block["group"]), self.keys.given)
+        node = np.where(content >= 0, content, np.where(given >= 0, given + len(self.keys.content), -1))
+        grouped = np.flatnonzero(node >= 0)
+        if not len(grouped):
+            return pa.nulls(block.num_rows, pa.string())
+        _count_copies(self.copies, block, content)
+        component = self.keys.component[node[grouped]]
+        new, first = np.unique(component, return_index=True)
+        unseen = np.array([self.heads[number] is None for number in new], bool)
+        self.heads[new[unseen]] = block["uid"].take(pa.array(grouped[first[unseen]])).to_pylist()
+        values = np.full(block.num_rows, None, object)
+        values[grouped] = self.heads[component]
         return pa.array(values, pa.string())
 
-
-class Grouping:
-    """Collects what decides groups while rows go by in their final order."""
-
-    def __init__(self) -> None:
-        self._content: list[NDArray[np.uint64]] = []
-        self._given: list[NDArray[np.uint64]] = []
-        self._label: list[NDArray[np.int32]] = []
-        self._split: list[NDArray[np.int8]] = []
-        self.duplicates = 0
+    @property
+    def duplicates(self) -> int:
         """Rows whose bytes an earlier row has."""
-        self.with_other_label = 0
-        """Groups of equal bytes with more than one label."""
-        self.across_splits = 0
-        """Groups of equal bytes with a training row and a val or test row."""
+        return 0 if self.copies is None else int((self.copies.rows - 1).sum())
 
-    def add(self, block: pa.Table) -> None:
-        """Take the block's content hashes, given groups, labels and splits."""
-        self._content.append(_content_keys(block["content"]))
-        self._given.append(_text_keys(block["group"]))
-        self._label.append(block["label"].to_numpy().astype(np.int32))
-        codes = pc.index_in(block["split"], pa.array(list(SPLIT_CODE)))
-        self._split.append(codes.to_numpy().astype(np.int8))
+    @property
+    def with_other_label(self) -> list[list[str]]:
+        """Two uids of each content that stands under more than one label."""
+        found = [] if self.copies is None else np.flatnonzero(self.copies.lowest < self.copies.highest)
+        return [self.copies.uids[i] for i in found] if self.copies is not None else []
 
-    def resolve(self) -> Groups:
-        """Groups of all rows: equal bytes or equal given group, joined where they overlap."""
-        content, given = np.concatenate(self._content), np.concatenate(self._given)
-        label, split = np.concatenate(self._label), np.concatenate(self._split)
-        self._content, self._given, self._label, self._split = [], [], [], []
-        same_bytes = _equal_rows(content)
-        self._count_duplicates(same_bytes, label, split)
-        links = [pair for pairs in (same_bytes, _equal_rows(given)) for pair in pairs]
-        if not links:
-            return Groups(rows=np.zeros(0, np.int64), head=np.zeros(0, np.int64))
-        return _components(links)
-
-    def _count_duplicates(self, same: list[NDArray[np.int64]], label: NDArray[np.int32], split: NDArray[np.int8]) -> None:
-        self.duplicates = sum(len(rows) - 1 for rows in same)
-        self.with_other_label = sum(len(np.unique(label[rows])) > 1 for rows in same)
-        self.across_splits = sum(bool((split[rows] == 0).any() and (split[rows] > 0).any()) for rows in same)
+    @property
+    def across_splits(self) -> list[list[str]]:
+        """Two uids of each content that has a training row and a val or test row."""
+        found = [] if self.copies is None else np.flatnonzero(self.copies.is_trained & self.copies.is_tested)
+        return [self.copies.uids[i] for i in found] if self.copies is not None else []
 
 
-def _content_keys(content: pa.ChunkedArray) -> NDArray[np.uint64]:
-    """The first 64 bits of each hash, 0 where there is none. Equal hashes give equal keys; of 16 million different
-    ones, two share a key with a chance of 1 in 100,000, and are then merely kept in one fold."""
-    keys = np.zeros(len(content), np.uint64)
-    known = np.flatnonzero(np.asarray(content.combine_chunks().is_valid()))
-    if len(known):
-        heads = pc.utf8_slice_codeunits(content.take(pa.array(known)), 0, 16)
-        keys[known] = np.frombuffer(bytes.fromhex("".join(heads.to_pylist())), dtype=">u8")
-    return keys
+def group_keys(content: NDArray[np.uint64], given: NDArray[np.uint64]) -> GroupKeys:
+    """Connected components of what rows share; content (n,), given (n,) or (0,): a number a row, 0 = none.
+
+    Only what repeats becomes a node, so that the memory is that of the arguments and of one sorted copy.
+    """
+    contents, groups = repeated_numbers(content), repeated_numbers(given)
+    edges = [np.zeros((2, 0), np.int64)]
+    for start in range(0, len(content) if len(contents) and len(groups) else 0, BLOCK):
+        left = position(content[start : start + BLOCK], contents)
+        right = position(given[start : start + BLOCK], groups)
+        both = (left >= 0) & (right >= 0)
+        edges.append(np.unique(np.stack([left[both], right[both] + len(contents)]), axis=1))
+    component = _components(np.concatenate(edges, axis=1), len(contents) + len(groups))
+    return GroupKeys(content=contents, given=groups, component=component)
 
 
-def _text_keys(texts: pa.ChunkedArray) -> NDArray[np.uint64]:
-    """A 64-bit hash of each text, 0 where there is none."""
-    keys = np.zeros(len(texts), np.uint64)
-    known = np.flatnonzero(np.asarray(texts.combine_chunks().is_valid()))
-    values = texts.take(pa.array(known)).to_pylist()
-    digests = b"".join(hashlib.blake2b(text.encode(), digest_size=8).digest() for text in values)
-    keys[known] = np.frombuffer(digests, dtype=">u8")
-    return keys
+def repeated_numbers(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Ascending numbers, other than 0, that stand more than once among `numbers`."""
+    ordered = np.sort(numbers)
+    again = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+    return again[again > 0]
 
 
-def _equal_rows(keys: NDArray[np.uint64]) -> list[NDArray[np.int64]]:
-    """Rows of every key but 0 that stands more than once, ascending."""
-    order = np.argsort(keys, kind="stable")
-    ordered = keys[order]
-    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
-    sizes = np.diff(np.r_[starts, len(keys)])
-    several = np.flatnonzero((sizes > 1) & (ordered[starts] != 0))
-    return [order[starts[i] : starts[i] + sizes[i]] for i in several]
+def position(numbers: NDArray[np.uint64], among: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """(n,) place of each number in the ascending `among`, -1 where it is not there."""
+    if not len(among):
+        return np.full(len(numbers), -1, np.int64)
+    at = np.minimum(np.searchsorted(among, numbers), len(among) - 1)
+    return np.where(among[at] == numbers, at, -1)
 
 
-def _components(links: list[NDArray[np.int64]]) -> Groups:
-    """Connected components of rows that are linked to the first of their set; heads are the smallest rows."""
+def _components(edges: NDArray[np.int64], n_nodes: int) -> NDArray[np.int64]:
+    """(n_nodes,) number of each node's connected component; edges (2, m)."""
+    if not edges.shape[1]:
+        return np.arange(n_nodes, dtype=np.int64)
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    rows = np.unique(np.concatenate(links))
-    a = np.searchsorted(rows, np.concatenate([np.full(len(link), link[0]) for link in links]))
-    b = np.searchsorted(rows, np.concatenate(links))
-    count, component = connected_components(coo_array((np.ones(len(a), bool), (a, b)), shape=(len(rows), len(rows))), directed=False)
-    head = np.full(count, np.iinfo(np.int64).max)
-    np.minimum.at(head, component, rows)
-    return Groups(rows=rows, head=head[component])
+    graph = coo_array((np.ones(edges.shape[1], np.int8), (edges[0], edges[1])), shape=(n_nodes, n_nodes))
+    return connected_components(graph, directed=False)[1].astype(np.int64)
+
+
+def _count_copies(copies: Copies, block: pa.Table, content: NDArray[np.int64]) -> None:
+    """Add the block's rows to what is known of their content; content (n,) place among the repeated ones, -1 = alone."""
+    rows = np.flatnonzero(content >= 0)
+    at = content[rows]
+    labels = np.asarray(block["label"].combine_chunks())[rows]
+    trained = np.asarray(pc.equal(block["split"], "train").combine_chunks())[rows]
+    np.add.at(copies.rows, at, 1)
+    np.minimum.at(copies.lowest, at[labels >= 0], labels[labels >= 0])
+    np.maximum.at(copies.highest, at[labels >= 0], labels[labels >= 0])
+    copies.is_trained[at[trained]] = True
+    copies.is_tested[at[~trained]] = True
+    for place, uid in zip(at.tolist(), block["uid"].take(pa.array(rows)).to_pylist(), strict=True):
+        if len(copies.uids[place]) < 2:
+            copies.uids[place].append(uid)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,82 +13,102 @@ import pyarrow.compute as pc
 from reweigh.errors import ReweighError
 
 RUN_ROWS = 262_144
-"""Rows sorted in memory at a time and spilled as one run."""
-READ_ROWS = 16_384
-"""Rows of each run that are in memory while runs are merged."""
+RUN_BYTES = 128 << 20
+"""Rows, or bytes of long texts, that are sorted in memory at a time and spilled as one run."""
+READ_ROWS = 4_096
+"""Rows of each run that are in memory while runs are merged: 64 runs (16 million rows) hold as much as one run."""
 
 
-def spill_sorted(batches: Iterable[pa.RecordBatch], folder: Path, *, on_rows: Callable[[int], None]) -> list[Path]:
+def spill_sorted(
+    batches: Iterable[pa.RecordBatch], folder: Path, *, on_rows: Callable[[int], None], run_rows: int = RUN_ROWS
+) -> list[Path]:
     """Write the batches as runs, each sorted by uid, into `folder`; on_rows(rows so far) after each batch."""
     runs: list[Path] = []
     waiting: list[pa.RecordBatch] = []
-    rows = waiting_rows = 0
+    rows = waiting_rows = waiting_bytes = 0
     for batch in batches:
         waiting.append(batch)
         waiting_rows += batch.num_rows
+        waiting_bytes += batch.nbytes
         rows += batch.num_rows
         on_rows(rows)
-        if waiting_rows >= RUN_ROWS:
+        if waiting_rows >= run_rows or waiting_bytes >= RUN_BYTES:
             runs.append(_spill(waiting, folder / f"run-{len(runs):05d}.arrow"))
-            waiting, waiting_rows = [], 0
+            waiting, waiting_rows, waiting_bytes = [], 0, 0
     if waiting_rows:
         runs.append(_spill(waiting, folder / f"run-{len(runs):05d}.arrow"))
     return runs
 
 
 def merged(runs: list[Path]) -> Iterator[pa.Table]:
-    """Tables whose rows, taken together, are all rows of the runs by ascending uid. Raises ReweighError for a uid twice."""
-    streams = [_Stream(path) for path in runs]
+    """Tables whose rows, taken together, are all rows of the runs by ascending uid. Raises ReweighError for a uid twice.
+
+    All rows up to the smallest last uid of the blocks in memory can be handed out: no row still unread comes before them.
+    """
+    streams = [stream for stream in map(_open, runs) if stream.table is not None]
     last: str | None = None
-    while any(stream.table is not None for stream in streams):
-        bound = min(stream.last() for stream in streams if stream.table is not None)
-        taken = pa.concat_tables([stream.take(bound) for stream in streams if stream.table is not None])
-        block = taken.take(pc.sort_indices(taken["uid"])) if len(streams) > 1 else taken
+    while streams:
+        bound = min(_last(stream) for stream in streams)
+        parts = [part for part in (_take(stream, bound) for stream in streams) if part.num_rows]
+        streams = [stream for stream in streams if stream.table is not None]
+        taken = pa.concat_tables(parts).combine_chunks()
+        block = _sorted(taken) if len(parts) > 1 else taken
         last = _check_once(block, last)
-        yield block.combine_chunks()
+        yield block
 
 
+@dataclass
 class _Stream:
     """One sorted run, read forward a block at a time; `table` is None at its end."""
 
-    def __init__(self, path: Path) -> None:
-        self._reader = pa.ipc.open_file(pa.memory_map(str(path)))
-        self._next = 0
-        self.table: pa.Table | None = None
-        self._advance()
+    blocks: Iterator[pa.Table]
+    table: pa.Table | None
 
-    def last(self) -> str:
-        assert self.table is not None
-        return self.table["uid"][-1].as_py()
 
-    def take(self, bound: str) -> pa.Table:
-        """The rows with uid <= bound, which are then gone from here."""
-        assert self.table is not None
-        count = self.table.num_rows if self.last() <= bound else _count_up_to(self.table["uid"], bound)
-        taken = self.table.slice(0, count)
-        self.table = self.table.slice(count)
-        if not self.table.num_rows:
-            self._advance()
-        return taken
+def _open(path: Path) -> _Stream:
+    blocks = _blocks(path)
+    return _Stream(blocks, next(blocks, None))
 
-    def _advance(self) -> None:
-        self.table = None
-        if self._next < self._reader.num_record_batches:
-            self.table = pa.Table.from_batches([self._reader.get_batch(self._next)])
-            self._next += 1
+
+def _blocks(path: Path) -> Iterator[pa.Table]:
+    # Read, not memory-mapped: the pages of a mapped file stay in memory as long as there is some.
+    with pa.OSFile(str(path), "rb") as file, pa.ipc.open_stream(file) as reader:
+        for batch in reader:
+            yield pa.Table.from_batches([batch])
+
+
+def _last(stream: _Stream) -> str:
+    assert stream.table is not None
+    return stream.table["uid"][-1].as_py()
+
+
+def _take(stream: _Stream, bound: str) -> pa.Table:
+    """The rows with uid <= bound, which are then gone from the stream."""
+    assert stream.table is not None
+    count = stream.table.num_rows if _last(stream) <= bound else _count_up_to(stream.table["uid"], bound)
+    taken = stream.table.slice(0, count)
+    stream.table = stream.table.slice(count) if count < stream.table.num_rows else next(stream.blocks, None)
+    return taken
 
 
 def _spill(batches: list[pa.RecordBatch], path: Path) -> Path:
-    table = pa.Table.from_batches(batches)
-    table = table.take(pc.sort_indices(table["uid"]))
-    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+    table = _sorted(pa.Table.from_batches(batches).combine_chunks())
+    options = pa.ipc.IpcWriteOptions(compression="lz4")
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, table.schema, options=options) as writer:
         writer.write_table(table, max_chunksize=READ_ROWS)
-    batches.clear()
     return path
 
 
+def _sorted(table: pa.Table) -> pa.Table:
+    """The rows by ascending uid; most sources list their images in that order already."""
+    uids = table["uid"].combine_chunks()
+    if len(uids) < 2 or pc.all(pc.less_equal(uids[:-1], uids[1:])).as_py():
+        return table
+    return table.take(pc.sort_indices(uids))
+
+
 def _count_up_to(uids: pa.ChunkedArray, bound: str) -> int:
-    """How many of the ascending uids are <= bound."""
+    """How many of the ascending uids are <= bound; Python orders texts as UTF-8 orders their bytes."""
     low, high = 0, len(uids)
     while low < high:
         middle = (low + high) // 2
@@ -98,17 +119,13 @@ def _count_up_to(uids: pa.ChunkedArray, bound: str) -> int:
     return low
 
 
-def _check_once(block: pa.Table, last: str | None) -> str | None:
+def _check_once(block: pa.Table, last: str | None) -> str:
     """The block's last uid; an error for a uid that stands twice."""
-    uids = block["uid"]
-    if not len(uids):
-        return last
-    twice = None
-    if last is not None and uids[0].as_py() == last:
-        twice = last
-    same = np.asarray(pc.equal(uids.slice(0, len(uids) - 1), uids.slice(1)).combine_chunks()) if len(uids) > 1 else np.zeros(0, bool)
-    if same.any():
-        twice = uids[int(np.flatnonzero(same)[0])].as_py()
+    uids = block["uid"].combine_chunks()
+    same = np.flatnonzero(np.asarray(pc.equal(uids[1:], uids[:-1]))) if len(uids) > 1 else np.zeros(0, np.int64)
+    twice = last if uids[0].as_py() == last else uids[int(same[0])].as_py() if len(same) else None
     if twice is not None:
-        raise ReweighError(f"uid {twice!r} stands twice; every image needs its own (two rows of one file? give the table a uid column).")
+        raise ReweighError(
+            f"uid {twice!r} stands twice; every image needs its own (two rows of one file? give the table a uid column)."
+        )
     return uids[-1].as_py()

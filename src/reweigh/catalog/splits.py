@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 from reweigh.catalog.tables import Catalog, read_columns, read_groups, read_labels, read_uids
 
+BLOCK = 65_536
+"""Uids held as texts at a time."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Splits:
@@ -46,17 +49,21 @@ def resolve_splits(catalog: Catalog, *, test_fraction: float, seed: int) -> Spli
 def _set_aside(
     catalog: Catalog, rows: NDArray[np.int64], labels: NDArray[np.int32], *, test_fraction: float, seed: int
 ) -> NDArray[np.int64]:
-    """Rows of the groups that are set aside; a group of several labels counts for the class of its first row."""
+    """Rows of the groups that are set aside. A group of several labels is not: what it is tested against would be unsure."""
     groups = read_groups(catalog)
     heads, head_of = np.unique(groups[rows], return_inverse=True)
-    first = np.full(len(heads), catalog.n, np.int64)
-    np.minimum.at(first, head_of, rows)
-    order = draw(read_uids(catalog, heads), seed=seed)
+    lowest, highest = np.full(len(heads), np.iinfo(np.int32).max, np.int32), np.full(len(heads), -1, np.int32)
+    np.minimum.at(lowest, head_of, labels[rows])
+    np.maximum.at(highest, head_of, labels[rows])
+    blocks = range(0, len(heads), BLOCK)
+    order = np.concatenate(
+        [np.zeros(0, np.uint64), *(draw(read_uids(catalog, heads[b : b + BLOCK]), seed=seed) for b in blocks)]
+    )
     chosen = np.zeros(len(heads), bool)
-    for label in np.unique(labels[first]):
-        own = np.flatnonzero(labels[first] == label)
+    for label in np.unique(lowest):
+        own = np.flatnonzero((lowest == label) & (highest == label))
         count = min(round(test_fraction * len(own)), len(own) - 1)
-        chosen[own[np.argsort(order[own], kind="stable")[:count]]] = True
+        chosen[own[np.argsort(order[own], kind="stable")[: max(count, 0)]]] = True
     return np.flatnonzero(np.isin(groups, heads[chosen]))
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from reweigh.catalog.tables import Catalog
 
+MOST_SHOWN = 6
+
 
 def summarize(catalog: Catalog) -> list[tuple[str, str]]:
     """(name, value) lines: images, classes, class sizes, text coverage, sources, and what was skipped or should warn."""
@@ -19,7 +21,9 @@ def summarize(catalog: Catalog) -> list[tuple[str, str]]:
     text = [f"{name} {filled[name] / n:.0%}" for name in ("title", "description", "tags", "rank", "query") if filled[name]]
     lines.append(("text beside images", ", ".join(text) or "none"))
     if counts["sources"]:
-        lines.append(("sources", ", ".join(f"{name} {count:,}" for name, count in counts["sources"].items())))
+        shown = [f"{name} {count:,}" for name, count in list(counts["sources"].items())[:MOST_SHOWN]]
+        more = len(counts["sources"]) - len(shown)
+        lines.append(("sources", ", ".join(shown) + (f" and {more:,} more" if more else "")))
     checked = filled["verified_label"] or filled["verified"]
     if checked:
         lines.append(("checked labels", f"{checked:,}"))

@@ -6,8 +6,10 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from reweigh.catalog.schema import NOT_KNOWN, TRUTH
-from reweigh.catalog.tables import Catalog, read_uids
+from reweigh.catalog.grouping import position
+from reweigh.catalog.schema import IMAGES, NOT_KNOWN, TRUTH
+from reweigh.catalog.tables import Catalog, read_columns
+from reweigh.catalog.text_numbers import text_numbers
 from reweigh.errors import ReweighError
 
 
@@ -20,10 +22,12 @@ def read_truth(catalog: Catalog) -> NDArray[np.int32] | None:
     if not path.is_file():
         return None
     table = pq.read_table(path)
-    row = {uid: number for number, uid in enumerate(read_uids(catalog))}
+    numbers = text_numbers(read_columns(catalog, ["uid"])["uid"])
+    order = np.argsort(numbers)
+    rows = position(text_numbers(table["uid"]), numbers[order])
+    if (rows < 0).any():
+        uid = table["uid"][int(np.flatnonzero(rows < 0)[0])].as_py()
+        raise ReweighError(f"{path} names {uid!r}, which is not in {catalog.path / IMAGES}.")
     values = np.full(catalog.n, NOT_KNOWN, np.int32)
-    for uid, truth in zip(table["uid"].to_pylist(), table["truth"].to_pylist(), strict=True):
-        if uid not in row:
-            raise ReweighError(f"{path} names {uid!r}, which is not in {catalog.path / 'images.parquet'}.")
-        values[row[uid]] = truth
+    values[order[rows]] = table["truth"].to_numpy()
     return values

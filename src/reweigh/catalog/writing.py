@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from reweigh.catalog.counting import Counts
+from reweigh.catalog.counting import Counts, summary
+from reweigh.catalog.fingerprint import add_table, new_fingerprint
 from reweigh.catalog.grouping import Grouping
 from reweigh.catalog.normal_form import normalized
 from reweigh.catalog.schema import (
@@ -50,6 +50,7 @@ def write_catalog(
     with_truth: bool = False,
     hierarchy: Sequence[tuple[str, str]] = (),
     skipped: Mapping[str, Sequence[str]] | None = None,
+    warnings: Sequence[str] = (),
     total: int | None = None,
     progress: Progress = silent,
     beside: Mapping[str, Path] | None = None,
@@ -59,33 +60,27 @@ def write_catalog(
     batches: columns by the names of IMAGE_SCHEMA, at least uid, split, file and label; what is absent is null; further
     columns are kept, and must be the same in all batches. `with_truth`: a column `truth` (int32, null = not known) goes to
     truth.parquet. root: folder that `file` is relative to; None: the catalog's own folder. skipped: reason -> names of
-    what the reader left out. beside: name -> folder that is moved into the catalog (images that the reader had to write).
+    what the reader left out; warnings: sentences on what it repaired (both are read when all batches are). beside: name -> folder that is moved into the catalog (images that the reader had to write).
     Raises ReweighError for a folder that is there, no rows, a uid twice, and labels outside -1..k-1 (naming the image).
     """
     if path.exists():
         raise ReweighError(f"{path} exists; a catalog is never rewritten in place. Give another -o, or remove it.")
+    if not classes.names:
+        raise ReweighError(f"No classes for {path}: a catalog needs at least one, even where no image has a label.")
     k = len(classes.names)
+    counts, grouping, digest = Counts(k), Grouping(), new_fingerprint()
     with whole_folder(path) as partial:
-        for name, folder in (beside or {}).items():
-            shutil.move(folder, partial / name)
         spill = partial / "spill"
         spill.mkdir()
-        runs = spill_sorted(_prepared(batches, k, with_truth), spill, on_rows=_speed(progress, total))
+        runs = spill_sorted(_prepared(batches, k, with_truth, grouping), spill, on_rows=_speed(progress, total))
         if not runs:
-            raise ReweighError(f"No image to index: the source of {path} gave no row.")
-        counts, grouping = Counts(k), Grouping()
-        with _Sorted(spill / "sorted.arrow") as first:
-            for block in merged(runs):
-                counts.add(block)
-                grouping.add(block)
-                first.write(block)
-        groups = grouping.resolve()
-        _write_images(partial, spill / "sorted.arrow", groups, with_truth)
+            raise ReweighError(f"No image to index: the source of {path} gave no row.{_reasons(skipped or {})}")
+        for name, folder in (beside or {}).items():
+            shutil.move(folder, partial / name)
+        grouping.resolve()
+        _write_images(partial, merged(runs), counts, grouping, digest, with_truth)
         shutil.rmtree(spill)
-        _write_classes(partial / CLASSES, classes)
-        if hierarchy:
-            columns = [pa.array([pair[i] for pair in hierarchy], pa.string()) for i in (0, 1)]
-            pq.write_table(pa.table(columns, schema=HIERARCHY_SCHEMA), partial / HIERARCHY)
+        _write_small(partial, classes, hierarchy, digest)
         record = {
             "format": CATALOG_FORMAT,
             "layout": layout,
@@ -93,11 +88,17 @@ def write_catalog(
             "root": "." if root is None else str(root.resolve()),
             "images": counts.n,
             "classes": k,
-            "fingerprint": _fingerprint(partial),
-            "counts": counts.summary(classes.names, grouping, skipped or {}),
+            "fingerprint": digest.hexdigest(),
+            "counts": summary(counts, classes.names, grouping, skipped or {}, warnings),
         }
         write_json(partial / RECORD, record)
     return open_catalog(path)
+
+
+def _reasons(skipped: Mapping[str, Sequence[str]]) -> str:
+    """' Skipped: ...' with the number of names for each reason, or nothing."""
+    found = ", ".join(f"{len(names):,} {reason}, e.g. {names[0]}" for reason, names in skipped.items() if names)
+    return f" Skipped: {found}." if found else ""
 
 
 def _speed(progress: Progress, total: int | None) -> Any:
@@ -110,16 +111,15 @@ def _speed(progress: Progress, total: int | None) -> Any:
     return on_rows
 
 
-def _prepared(batches: Iterable[pa.RecordBatch], k: int, with_truth: bool) -> Iterator[pa.RecordBatch]:
+def _prepared(
+    batches: Iterable[pa.RecordBatch], k: int, with_truth: bool, grouping: Grouping
+) -> Iterator[pa.RecordBatch]:
     """The batches with all columns of the schema, in its order and types, then the source's own; texts in normal form."""
     schema: pa.Schema | None = None
     for batch in batches:
         if not batch.num_rows:
             continue
-        if schema is None:
-            extra = [f for f in batch.schema if f.name not in IMAGE_SCHEMA.names and not (with_truth and f.name == "truth")]
-            truth = [pa.field("truth", pa.int32())] if with_truth else []
-            schema = pa.schema([*IMAGE_SCHEMA, *extra, *truth, pa.field("_repaired", pa.int32())])
+        schema = schema or _schema(batch.schema, with_truth)
         columns, repaired = [], np.zeros(batch.num_rows, np.int32)
         for field in list(schema)[:-1]:
             if field.name not in batch.schema.names:
@@ -129,11 +129,21 @@ def _prepared(batches: Iterable[pa.RecordBatch], k: int, with_truth: bool) -> It
             repaired += changed
             columns.append(values)
         _check_labels(batch, k)
-        yield pa.record_batch([*columns, pa.array(repaired)], schema=schema)
+        prepared = pa.record_batch([*columns, pa.array(repaired)], schema=schema)
+        grouping.add(prepared)
+        yield prepared
+
+
+def _schema(given: pa.Schema, with_truth: bool) -> pa.Schema:
+    """Our columns, the source's own, and two that do not reach images.parquet: the truth and the count of repaired texts."""
+    apart = [pa.field("truth", pa.int32())] if with_truth else []
+    apart.append(pa.field("_repaired", pa.int32()))
+    taken = {*IMAGE_SCHEMA.names, *(field.name for field in apart)}
+    return pa.schema([*IMAGE_SCHEMA, *(field for field in given if field.name not in taken), *apart])
 
 
 def _check_labels(batch: pa.RecordBatch, k: int) -> None:
-    for name in ("label", "verified_label"):
+    for name in ("label", "verified_label", "truth"):
         if name not in batch.schema.names:
             continue
         values = batch.column(name).fill_null(-1).to_numpy(zero_copy_only=False)
@@ -143,68 +153,58 @@ def _check_labels(batch: pa.RecordBatch, k: int) -> None:
             raise ReweighError(f"{name} {values[bad[0]]} of {uid!r} is out of range: the {k} classes are 0..{k - 1}, and -1 is none.")
 
 
-class _Sorted:
-    """An IPC file of blocks, opened with the first one."""
-
-    def __init__(self, path: Path) -> None:
-        self._path, self._writer, self._sink = path, None, None
-
-    def __enter__(self) -> _Sorted:
-        return self
-
-    def write(self, block: pa.Table) -> None:
-        if self._writer is None:
-            self._sink = pa.OSFile(str(self._path), "wb")
-            self._writer = pa.ipc.new_file(self._sink, block.schema)
-        self._writer.write_table(block)
-
-    def __exit__(self, *failure: object) -> None:
-        if self._writer is not None:
-            self._writer.close()
-            self._sink.close()
-
-
-def _write_images(folder: Path, sorted_rows: Path, groups: Any, with_truth: bool) -> None:
-    """images.parquet with its groups, and truth.parquet, from the rows in their final order."""
-    reader = pa.ipc.open_file(pa.memory_map(str(sorted_rows)))
-    dropped = ["_repaired", *(["truth"] if with_truth else [])]
-    schema = pa.schema([f for f in reader.schema if f.name not in dropped])
-    names = groups.first_uids(reader)
-    start = 0
-    truth_writer = pq.ParquetWriter(folder / TRUTH, TRUTH_SCHEMA) if with_truth else None
-    with pq.ParquetWriter(folder / IMAGES, schema, compression="zstd") as writer:
-        for block in _regrouped(reader):
-            column = groups.column(start, block.num_rows, names)
-            rows = block.drop_columns(dropped)
-            writer.write_table(rows.set_column(rows.schema.get_field_index("group"), schema.field("group"), column).cast(schema))
-            if truth_writer is not None:
-                known = block.select(["uid", "truth"]).filter(block["truth"].is_valid())
-                truth_writer.write_table(known.cast(TRUTH_SCHEMA))
-            start += block.num_rows
-    if truth_writer is not None:
-        truth_writer.close()
+def _write_images(
+    folder: Path, blocks: Iterable[pa.Table], counts: Counts, grouping: Grouping, digest: Any, with_truth: bool
+) -> None:
+    """images.parquet with its groups, and truth.parquet, from the rows in their final order, counted on the way."""
+    with ExitStack() as writers:
+        images: pq.ParquetWriter | None = None
+        truth = writers.enter_context(pq.ParquetWriter(folder / TRUTH, TRUTH_SCHEMA)) if with_truth else None
+        for block in _regrouped(blocks):
+            counts.add(block)
+            group = block.schema.get_field_index("group")
+            block = block.set_column(group, block.schema.field(group), grouping.column(block))
+            rows = block.drop_columns(["_repaired", *(["truth"] if with_truth else [])])
+            add_table(digest, rows)
+            if images is None:
+                images = writers.enter_context(pq.ParquetWriter(folder / IMAGES, rows.schema, compression="zstd"))
+            images.write_table(rows)
+            if truth is not None:
+                known = block.select(["uid", "truth"]).filter(block["truth"].is_valid()).cast(TRUTH_SCHEMA)
+                add_table(digest, known)
+                truth.write_table(known)
 
 
-def _regrouped(reader: pa.ipc.RecordBatchFileReader) -> Iterator[pa.Table]:
-    """The file's rows in tables of GROUP_ROWS rows, the last one shorter."""
-    waiting: list[pa.RecordBatch] = []
+def _regrouped(blocks: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """The rows in tables of GROUP_ROWS rows, the last one shorter."""
+    waiting: list[pa.Table] = []
     rows = 0
-    for number in range(reader.num_record_batches):
-        batch = reader.get_batch(number)
-        while batch.num_rows:
-            part = batch.slice(0, GROUP_ROWS - rows)
+    for block in blocks:
+        while block.num_rows:
+            part = block.slice(0, GROUP_ROWS - rows)
             waiting.append(part)
             rows += part.num_rows
-            batch = batch.slice(part.num_rows)
+            block = block.slice(part.num_rows)
             if rows == GROUP_ROWS:
-                yield pa.Table.from_batches(waiting)
+                yield pa.concat_tables(waiting).combine_chunks()
                 waiting, rows = [], 0
     if rows:
-        yield pa.Table.from_batches(waiting)
+        yield pa.concat_tables(waiting).combine_chunks()
 
 
-def _write_classes(path: Path, classes: Classes) -> None:
-    table = pa.table(
+def _write_small(folder: Path, classes: Classes, hierarchy: Sequence[tuple[str, str]], digest: Any) -> None:
+    """classes.parquet, and hierarchy.parquet where there is one."""
+    tables = {CLASSES: _class_table(classes)}
+    if hierarchy:
+        columns = [pa.array([pair[i] for pair in hierarchy], pa.string()) for i in (0, 1)]
+        tables[HIERARCHY] = pa.table(columns, schema=HIERARCHY_SCHEMA)
+    for name, table in tables.items():
+        add_table(digest, table)
+        pq.write_table(table, folder / name)
+
+
+def _class_table(classes: Classes) -> pa.Table:
+    return pa.table(
         {
             "label": pa.array(range(len(classes.names)), pa.int32()),
             "name": list(classes.names),
@@ -215,17 +215,3 @@ def _write_classes(path: Path, classes: Classes) -> None:
         },
         schema=CLASS_SCHEMA,
     )
-    pq.write_table(table, path)
-
-
-def _fingerprint(folder: Path) -> str:
-    """Hash of the tables' files."""
-    digest = hashlib.blake2b(digest_size=16)
-    for name in (IMAGES, CLASSES, HIERARCHY, TRUTH):
-        path = folder / name
-        if path.is_file():
-            digest.update(f"{name} {os.path.getsize(path)}\0".encode())
-            with path.open("rb") as file:
-                while block := file.read(1 << 22):
-                    digest.update(block)
-    return digest.hexdigest()
