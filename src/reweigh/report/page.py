@@ -30,6 +30,6 @@ def _templates() -> Environment:
     made = Environment(
         loader=PackageLoader("reweigh.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    made.filters["percent"] = lambda share: "–" if share is None else f"{100 * share:.0f} %"
+    made.filters["percent"] = lambda share: "–" if share is None else f"{100 * share:.0f}\u00a0%"
     made.filters["count"] = lambda number: f"{number:,}"
     return made
