@@ -14,7 +14,10 @@ def test_a_name_in_the_table_is_found() -> None:
 def test_a_name_that_is_not_there_lists_the_others_and_the_nearest() -> None:
     with pytest.raises(ReweighError) as caught:
         look_up("prototypes", {"class_balance": 1, "prototype": 2}, kind="weigher")
-    assert str(caught.value) == "No weigher named 'prototypes'; there are: class_balance, prototype. Did you mean 'prototype'?"
+    assert (
+        str(caught.value)
+        == "No weigher named 'prototypes'; there are: class_balance, prototype. Did you mean 'prototype'?"
+    )
 
 
 def test_nothing_near_is_said_with_nothing() -> None:

@@ -39,7 +39,7 @@ _PLACES = {
     "run": "reweigh.runs.run",
 }
 
-__all__ = [*_PLACES, "ReweighError", "ReweighWarning", "__version__"]  # noqa: PLE0604
+__all__ = [*_PLACES, "ReweighError", "ReweighWarning", "__version__"]
 
 
 def __getattr__(name: str) -> Any:

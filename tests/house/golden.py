@@ -27,8 +27,7 @@ def options() -> str:
 
     lines = []
     for name, command in sorted(get_command(app).commands.items()):  # type: ignore[attr-defined]
-        for parameter in command.params:
-            lines.append(f"{name} {' '.join(parameter.opts)}\n")
+        lines += [f"{name} {' '.join(parameter.opts)}\n" for parameter in command.params]
     return "".join(lines)
 
 

@@ -17,7 +17,9 @@ spec.loader.exec_module(golden)
 def test_what_is_public_is_as_noted(name: str) -> None:
     found = golden.GOLDEN[name]()
     noted = (golden.FOLDER / name).read_text()
-    assert found == noted, f"{name} differs: if it is meant, note it in CHANGELOG.md and run: python tests/house/golden.py"
+    assert found == noted, (
+        f"{name} differs: if it is meant, note it in CHANGELOG.md and run: python tests/house/golden.py"
+    )
 
 
 def test_every_public_name_can_be_had() -> None:

@@ -58,7 +58,11 @@ def test_timm_and_torchvision_are_imported_in_one_file() -> None:
 
 
 def test_only_evaluation_and_what_stands_above_it_reads_the_truth() -> None:
-    readers = {layer_of(p) for p in MODULES if any(n.endswith("catalog.truth") or n.endswith(".read_truth") for n in imported(p))}
+    readers = {
+        layer_of(p)
+        for p in MODULES
+        if any(n.endswith(("catalog.truth", ".read_truth")) for n in imported(p))
+    }
     assert readers <= {"evaluation", "catalog"}, f"`truth` is for evaluation only; it is read in {readers}"
 
 
@@ -84,4 +88,6 @@ def test_no_error_is_passed_over_in_silence() -> None:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.ExceptHandler):
                 assert node.type is not None, f"{path}:{node.lineno} bare except"
-                assert not (len(node.body) == 1 and isinstance(node.body[0], ast.Pass)), f"{path}:{node.lineno} except: pass"
+                assert not (len(node.body) == 1 and isinstance(node.body[0], ast.Pass)), (
+                    f"{path}:{node.lineno} except: pass"
+                )

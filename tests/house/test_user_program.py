@@ -24,7 +24,17 @@ def load_program():  # type: ignore[no-untyped-def]
 
 @pytest.mark.slow
 def test_a_users_program_passes_the_strict_type_checker(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "mypy", "--strict", "--config-file", "", "--cache-dir", str(tmp_path), "--follow-imports=silent"]
+    command = [
+        sys.executable,
+        "-m",
+        "mypy",
+        "--strict",
+        "--config-file",
+        "",
+        "--cache-dir",
+        str(tmp_path),
+        "--follow-imports=silent",
+    ]
     done = subprocess.run([*command, str(PROGRAM)], capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
 

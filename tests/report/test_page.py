@@ -18,14 +18,16 @@ from reweigh.report.records import Card, ClassImages, ReportData, Shown
 from reweigh.report.settings import ReportSettings
 from reweigh.report.thumbnails import thumbnail
 
-HOSTILE = '<script>alert(1)</script>"\'&<img src=x onerror=y> \u202egnp.exe 🙂' + "long" * 60
+HOSTILE = "<script>alert(1)</script>\"'&<img src=x onerror=y> \u202egnp.exe 🙂" + "long" * 60
 
 
 @pytest.fixture
 def photo(tmp_path: Path) -> Path:
     """A photograph's worth of detail, 500 x 375."""
     generator = np.random.default_rng(0)
-    coarse = Image.fromarray(generator.integers(0, 256, (12, 16, 3), dtype=np.uint8)).resize((500, 375), Image.Resampling.BICUBIC)
+    coarse = Image.fromarray(generator.integers(0, 256, (12, 16, 3), dtype=np.uint8)).resize(
+        (500, 375), Image.Resampling.BICUBIC
+    )
     noisy = np.asarray(coarse, np.int16) + generator.integers(-25, 25, (375, 500, 3))
     path = tmp_path / "photo.jpg"
     Image.fromarray(np.clip(noisy, 0, 255).astype(np.uint8)).save(path, quality=90)
@@ -44,7 +46,10 @@ def page_of(k: int, path: Path, *, text: str = "a title") -> ReportData:
     names = tuple(f"class {i} of many words" for i in range(k))
     judged = generator.integers(50, 500, k)
     images = tuple(
-        ClassImages(label=c, doubted=(shown(path, uid=f"{c}/1.jpg", text=text),) * 3, trusted=(shown(path, text=text),) * 3) for c in range(k)
+        ClassImages(
+            label=c, doubted=(shown(path, uid=f"{c}/1.jpg", text=text),) * 3, trusted=(shown(path, text=text),) * 3
+        )
+        for c in range(k)
     )
     return ReportData(
         title="photos", headline="Of 10 labels, 5 agree.", cards=(Card(value="5", name="images"),), header=("", "top-1"), results=(("test", "50.0"),),
@@ -93,7 +98,12 @@ def test_the_page_needs_no_other_file(photo: Path) -> None:
 def test_text_from_data_is_escaped_everywhere(photo: Path) -> None:
     data = page_of(3, photo, text=HOSTILE)
     images = tuple(
-        ClassImages(label=i.label, doubted=(replace(i.doubted[0], uid=HOSTILE, label=HOSTILE, predicted=HOSTILE, origin=HOSTILE),), trusted=()) for i in data.images
+        ClassImages(
+            label=i.label,
+            doubted=(replace(i.doubted[0], uid=HOSTILE, label=HOSTILE, predicted=HOSTILE, origin=HOSTILE),),
+            trusted=(),
+        )
+        for i in data.images
     )
     data = replace(
         data, title=HOSTILE, headline=HOSTILE, class_names=(HOSTILE, "b", "c"), images=images, command=HOSTILE, warnings=(HOSTILE,), notes=(HOSTILE,),
@@ -116,7 +126,10 @@ def test_a_thousand_classes_stay_under_five_mebibytes(photo: Path) -> None:
 def test_members_of_a_tar_have_their_place_instead_of_a_link(photo: Path) -> None:
     data = page_of(2, photo)
     inside = replace(data.images[0].doubted[0], location=ImageLocation(Path("/data/images.tar"), 512, 1000))
-    page = render(replace(data, images=(ClassImages(label=0, doubted=(inside,), trusted=()),)), ReportSettings(classes_with_images=0))
+    page = render(
+        replace(data, images=(ClassImages(label=0, doubted=(inside,), trusted=()),)),
+        ReportSettings(classes_with_images=0),
+    )
     assert "images.tar, bytes 512 to 1,512" in page
     assert "file:///data/images.tar" not in page
 

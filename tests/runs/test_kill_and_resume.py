@@ -69,7 +69,9 @@ def killed(photos: Path, output: Path, stage: str, at: int) -> int:
     return subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True).returncode
 
 
-def test_killed_again_and_again_ends_in_the_same_bytes(photos: Path, unbroken: tuple[bytes, list[str]], tmp_path: Path) -> None:
+def test_killed_again_and_again_ends_in_the_same_bytes(
+    photos: Path, unbroken: tuple[bytes, list[str]], tmp_path: Path
+) -> None:
     """Each stage in turn is killed at its first, a middle and its last report, in one folder that lives through it all."""
     metrics, seen = unbroken
     output = tmp_path / "run"

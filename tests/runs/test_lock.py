@@ -24,7 +24,11 @@ def test_a_lock_is_gone_after_the_block_also_when_it_fails(tmp_path: Path) -> No
 
 
 def test_a_living_holder_is_named(tmp_path: Path) -> None:
-    with locked(tmp_path), pytest.raises(ReweighError, match=f"is used by process {os.getpid()} of this machine"), locked(tmp_path):
+    with (
+        locked(tmp_path),
+        pytest.raises(ReweighError, match=f"is used by process {os.getpid()} of this machine"),
+        locked(tmp_path),
+    ):
         raise AssertionError("two processes hold one lock")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import tomllib
 from pathlib import Path
 
@@ -76,7 +77,7 @@ def test_every_setting_says_what_it_is() -> None:
         body = ast.parse(inspect.getsource(record)).body[0].body  # type: ignore[attr-defined]
         said = {
             a.target.id  # type: ignore[attr-defined]
-            for a, b in zip(body, body[1:], strict=False)
+            for a, b in itertools.pairwise(body)
             if isinstance(a, ast.AnnAssign) and isinstance(b, ast.Expr) and isinstance(b.value, ast.Constant)
         }
         missing = {f.name for f in fields(record)} - said

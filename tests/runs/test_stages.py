@@ -75,7 +75,9 @@ def test_forget_takes_the_word_or_the_folder_and_refuses_others(tmp_path: Path) 
     forget(tmp_path, "02-evidence")
     complete(counted(calls), tmp_path)
     assert calls == [1, 1, 1]
-    with pytest.raises(ReweighError, match="No stage named 'evidenc'; there are: features, evidence, .*Did you mean 'evidence'"):
+    with pytest.raises(
+        ReweighError, match=r"No stage named 'evidenc'; there are: features, evidence, .*Did you mean 'evidence'"
+    ):
         forget(tmp_path, "evidenc")
 
 

@@ -11,7 +11,9 @@ from reweigh.cli import console
 
 
 def demo(
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="FOLDER", help="Where to write the run.")] = Path("reweigh-demo"),
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FOLDER", help="Where to write the run.")] = Path(
+        "reweigh-demo"
+    ),
     seed: Annotated[int, typer.Option("--seed", min=0, help="Which labels are made wrong.")] = 0,
 ) -> None:
     """Show the whole way on scikit-learn's 1,797 handwritten digits, 30 % of the training labels made wrong.

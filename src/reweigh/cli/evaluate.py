@@ -13,7 +13,10 @@ from reweigh.cli.report import Run
 
 def evaluate(
     run: Run,
-    on: Annotated[Path | None, typer.Option("--on", metavar="DATA", help="Another folder, table or catalog with the same classes.")] = None,
+    on: Annotated[
+        Path | None,
+        typer.Option("--on", metavar="DATA", help="Another folder, table or catalog with the same classes."),
+    ] = None,
 ) -> None:
     """Measure a run's model: top-1, top-5, averaged over classes, with 95 % intervals."""
     from reweigh.runs.evaluated import evaluate_run

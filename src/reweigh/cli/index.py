@@ -12,7 +12,10 @@ from reweigh.cli.options import Columns, Labels, Layout, NoHash, Output, Tars, l
 
 
 def index(
-    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="A folder of images, a table, or CIFAR-N's files.", show_default=False)],
+    source: Annotated[
+        Path,
+        typer.Argument(metavar="SOURCE", help="A folder of images, a table, or CIFAR-N's files.", show_default=False),
+    ],
     layout: Layout = None,
     output: Output = None,
     column: Columns = None,

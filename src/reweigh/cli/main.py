@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import sys
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -12,7 +13,7 @@ from reweigh import __version__
 from reweigh.cli import demo, evaluate, index, predict, report, run
 from reweigh.errors import ReweighError
 
-COMMANDS = {
+COMMANDS: dict[str, Callable[..., None]] = {
     "demo": demo.demo,
     "index": index.index,
     "run": run.run,

@@ -11,28 +11,45 @@ from reweigh.errors import ReweighError
 
 Data = Annotated[
     Path,
-    typer.Argument(metavar="DATA", help="A folder of images, a table (.csv, .jsonl, .parquet), a catalog, or a run.", show_default=False),
+    typer.Argument(
+        metavar="DATA",
+        help="A folder of images, a table (.csv, .jsonl, .parquet), a catalog, or a run.",
+        show_default=False,
+    ),
 ]
-Output = Annotated[Path | None, typer.Option("-o", "--output", metavar="FOLDER", help="Where to write.", show_default=False)]
+Output = Annotated[
+    Path | None, typer.Option("-o", "--output", metavar="FOLDER", help="Where to write.", show_default=False)
+]
 Layout = Annotated[
-    str | None, typer.Option("--layout", metavar="NAME", help="Form of the data: folder, table, cifar-n. Recognised where not said.")
+    str | None,
+    typer.Option(
+        "--layout", metavar="NAME", help="Form of the data: folder, table, cifar-n. Recognised where not said."
+    ),
 ]
 Columns = Annotated[
     list[str] | None,
     typer.Option(
-        "--column", metavar="OURS=THEIRS", help="Table: read our column from theirs, e.g. verified_label=checked. Repeat for more."
+        "--column",
+        metavar="OURS=THEIRS",
+        help="Table: read our column from theirs, e.g. verified_label=checked. Repeat for more.",
     ),
 ]
 Tars = Annotated[
-    list[Path] | None, typer.Option("--tar", metavar="FILE", help="Table: the images are members of this tar. Repeat for more.")
+    list[Path] | None,
+    typer.Option("--tar", metavar="FILE", help="Table: the images are members of this tar. Repeat for more."),
 ]
 Labels = Annotated[
-    str | None, typer.Option("--labels", metavar="SET", help="CIFAR-N: worse, aggre, random1, random2, random3 or clean.")
+    str | None,
+    typer.Option("--labels", metavar="SET", help="CIFAR-N: worse, aggre, random1, random2, random3 or clean."),
 ]
-NoHash = Annotated[bool, typer.Option("--no-hash", help="Do not read the images' bytes: faster, but duplicates are not found.")]
+NoHash = Annotated[
+    bool, typer.Option("--no-hash", help="Do not read the images' bytes: faster, but duplicates are not found.")
+]
 
 
-def layout_options(columns: list[str] | None, tars: list[Path] | None, labels: str | None, no_hash: bool) -> dict[str, Any]:
+def layout_options(
+    columns: list[str] | None, tars: list[Path] | None, labels: str | None, no_hash: bool
+) -> dict[str, Any]:
     """The layout's options from the command line, only those that were given."""
     options: dict[str, Any] = {}
     if columns:

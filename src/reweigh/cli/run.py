@@ -12,7 +12,8 @@ from reweigh.cli.options import Columns, Data, Labels, Layout, NoHash, Output, T
 
 Recipe = Annotated[str, typer.Option("--recipe", metavar="NAME|FILE", help="A recipe by name, or a TOML file.")]
 Set = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting, e.g. backbone.name=resnet50. Repeat for more.")
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a setting, e.g. backbone.name=resnet50. Repeat for more."),
 ]
 
 
@@ -21,10 +22,19 @@ def run(
     recipe: Recipe = "baseline",
     output: Output = None,
     changes: Set = None,
-    plan: Annotated[bool, typer.Option("--plan", help="Print images, memory, disk and time, and stop before any work.")] = False,
-    redo: Annotated[str | None, typer.Option("--redo", metavar="STAGE", help="Make a stage anew: features, evidence, training, metrics.")] = None,
-    no_preview: Annotated[bool, typer.Option("--no-preview", help="Leave out the first look at 2,000 images before long work.")] = False,
-    cache: Annotated[Path | None, typer.Option("--cache", metavar="FOLDER", help="Keep features here instead of in the catalog.")] = None,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Print images, memory, disk and time, and stop before any work.")
+    ] = False,
+    redo: Annotated[
+        str | None,
+        typer.Option("--redo", metavar="STAGE", help="Make a stage anew: features, evidence, training, metrics."),
+    ] = None,
+    no_preview: Annotated[
+        bool, typer.Option("--no-preview", help="Leave out the first look at 2,000 images before long work.")
+    ] = False,
+    cache: Annotated[
+        Path | None, typer.Option("--cache", metavar="FOLDER", help="Keep features here instead of in the catalog.")
+    ] = None,
     layout: Layout = None,
     column: Columns = None,
     tar: Tars = None,
@@ -50,7 +60,14 @@ def run(
             from reweigh.runs.run import run as run_recipe
 
             result = run_recipe(
-                source, requested, output=output, redo=redo, preview=not no_preview, cache=cache, progress=progress, say=console.tell
+                source,
+                requested,
+                output=output,
+                redo=redo,
+                preview=not no_preview,
+                cache=cache,
+                progress=progress,
+                say=console.tell,
             )
     if plan:
         console.table(made.lines())

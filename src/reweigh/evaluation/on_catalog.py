@@ -99,7 +99,9 @@ def match_classes(theirs: Sequence[str], ours: Sequence[str]) -> NDArray[np.int3
 def _evaluate(
     blocks: Iterator[NDArray[np.float32]], known: Answers, *, k: int, settings: EvaluationSettings, seed: int
 ) -> Evaluation:
-    return evaluate(blocks, known.labels, k=k, verified_label=known.verified_label, truth=known.truth, settings=settings, seed=seed)
+    return evaluate(
+        blocks, known.labels, k=k, verified_label=known.verified_label, truth=known.truth, settings=settings, seed=seed
+    )
 
 
 def _blocks(held_out: HeldOut) -> Iterator[NDArray[np.float32]]:

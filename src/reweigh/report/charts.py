@@ -28,9 +28,9 @@ def _named_bars(names: Sequence[str], sizes: NDArray[np.int64], order: NDArray[n
         name = names[label] if len(names[label]) <= 24 else f"{names[label][:23]}…"
         rows.append(
             Markup('<text x="172" y="{}" class="name" text-anchor="end">{}</text>').format(y + 14, name)
-            + Markup('<rect x="180" y="{}" width="{:.1f}" height="14" rx="2" class="bar"><title>{}: {:,}</title></rect>').format(
-                y + 3, width, names[label], int(sizes[label])
-            )
+            + Markup(
+                '<rect x="180" y="{}" width="{:.1f}" height="14" rx="2" class="bar"><title>{}: {:,}</title></rect>'
+            ).format(y + 3, width, names[label], int(sizes[label]))
             + Markup('<text x="{:.1f}" y="{}" class="value">{:,}</text>').format(186 + width, y + 14, int(sizes[label]))
         )
     return _svg(800, 22 * len(order), rows, "Images of each class, largest first")
@@ -41,14 +41,23 @@ def _curve(sizes: NDArray[np.int64], top: int) -> Markup:
     places = np.unique(np.linspace(0, len(sizes) - 1, min(len(sizes), 400)).astype(int))
     height = np.log10(np.maximum(sizes[places], 0.5)) - np.log10(0.5)
     scale = 180 / (np.log10(max(top, 1)) - np.log10(0.5))
-    points = " ".join(f"{60 + 720 * p / max(len(sizes) - 1, 1):.1f},{200 - scale * h:.1f}" for p, h in zip(places, height, strict=True))
+    points = " ".join(
+        f"{60 + 720 * p / max(len(sizes) - 1, 1):.1f},{200 - scale * h:.1f}"
+        for p, h in zip(places, height, strict=True)
+    )
     marks = [Markup('<polyline points="{}" class="line"/>').format(points)]
     for value in (1, 10, 100, 1_000, 10_000, 100_000):
         if value <= top:
             y = 200 - scale * (np.log10(value) - np.log10(0.5))
             marks.append(Markup('<line x1="60" x2="780" y1="{:.1f}" y2="{:.1f}" class="grid"/>').format(y, y))
-            marks.append(Markup('<text x="52" y="{:.1f}" class="value" text-anchor="end">{:,}</text>').format(y + 4, value))
-    marks.append(Markup('<text x="60" y="222" class="value">largest class</text><text x="780" y="222" class="value" text-anchor="end">smallest</text>'))
+            marks.append(
+                Markup('<text x="52" y="{:.1f}" class="value" text-anchor="end">{:,}</text>').format(y + 4, value)
+            )
+    marks.append(
+        Markup(
+            '<text x="60" y="222" class="value">largest class</text><text x="780" y="222" class="value" text-anchor="end">smallest</text>'
+        )
+    )
     return _svg(800, 230, marks, "Images of each class, from the largest to the smallest")
 
 
@@ -60,9 +69,15 @@ def heat_map(names: Sequence[str], counts: NDArray[np.int64]) -> Markup:
     marks = []
     for row in range(k):
         y = above + cell * row
-        marks.append(Markup('<text x="{}" y="{}" class="name" text-anchor="end">{}</text>').format(left - 6, y + cell * 0.7, _short(names[row])))
         marks.append(
-            Markup('<text transform="translate({},{}) rotate(-50)" class="name">{}</text>').format(left + cell * (row + 0.7), above - 6, _short(names[row]))
+            Markup('<text x="{}" y="{}" class="name" text-anchor="end">{}</text>').format(
+                left - 6, y + cell * 0.7, _short(names[row])
+            )
+        )
+        marks.append(
+            Markup('<text transform="translate({},{}) rotate(-50)" class="name">{}</text>').format(
+                left + cell * (row + 0.7), above - 6, _short(names[row])
+            )
         )
         for column in range(k):
             if counts[row, column]:
@@ -73,7 +88,9 @@ def heat_map(names: Sequence[str], counts: NDArray[np.int64]) -> Markup:
                         int(counts[row, column]),
                     )
                 )  # fmt: skip
-    return _svg(left + cell * k + 60, above + cell * k + 4, marks, "Given label (rows) against held-out prediction (columns)")
+    return _svg(
+        left + cell * k + 60, above + cell * k + 4, marks, "Given label (rows) against held-out prediction (columns)"
+    )
 
 
 def _short(name: str) -> str:
@@ -82,7 +99,9 @@ def _short(name: str) -> str:
 
 def _svg(width: float, height: float, marks: Sequence[Markup], title: str) -> Markup:
     return (
-        Markup('<svg viewBox="0 0 {:.0f} {:.0f}" style="max-width:{:.0f}px" role="img" aria-label="{}">').format(width, height, width, escape(title))
+        Markup('<svg viewBox="0 0 {:.0f} {:.0f}" style="max-width:{:.0f}px" role="img" aria-label="{}">').format(
+            width, height, width, escape(title)
+        )
         + Markup("").join(marks)
         + Markup("</svg>")
     )

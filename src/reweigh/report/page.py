@@ -28,7 +28,11 @@ def render(data: ReportData, settings: ReportSettings | None = None, *, progress
 @lru_cache(maxsize=1)
 def _templates() -> Environment:
     made = Environment(
-        loader=PackageLoader("reweigh.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=PackageLoader("reweigh.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     made.filters["percent"] = lambda share: "–" if share is None else f"{100 * share:.0f}\u00a0%"
     made.filters["count"] = lambda number: f"{number:,}"

@@ -37,10 +37,15 @@ def gallery(data: ReportData, settings: ReportSettings) -> dict[str, Any] | None
     """Doubted and trusted images: pictures for the first classes, links to the files for the others."""
     shown, linked = [], []
     for place, images in enumerate(data.images):
-        entry = {"name": data.class_names[images.label], "judged": int(data.judged[images.label]), "agreed": int(data.agreed[images.label])}
+        entry = {
+            "name": data.class_names[images.label],
+            "judged": int(data.judged[images.label]),
+            "agreed": int(data.agreed[images.label]),
+        }
         if place < settings.classes_with_images:
             pictures = {
-                kind: [_picture(image, settings) for image in getattr(images, kind)[: settings.images_a_class]] for kind in ("doubted", "trusted")
+                kind: [_picture(image, settings) for image in getattr(images, kind)[: settings.images_a_class]]
+                for kind in ("doubted", "trusted")
             }
             shown.append({**entry, **pictures})
         else:
@@ -68,10 +73,18 @@ def confusions(data: ReportData, settings: ReportSettings) -> dict[str, Any] | N
         return None
     has_map = data.confusion is not None and len(data.class_names) <= charts.HEAT
     rows = [
-        {"given": data.class_names[a], "predicted": data.class_names[b], "count": count, "share": count / max(int(data.judged[a]), 1)}
+        {
+            "given": data.class_names[a],
+            "predicted": data.class_names[b],
+            "count": count,
+            "share": count / max(int(data.judged[a]), 1),
+        }
         for a, b, count in data.confusions[:CONFUSIONS]
     ]
-    return {"rows": rows, "map": charts.heat_map(data.class_names, data.confusion) if has_map and data.confusion is not None else None}
+    return {
+        "rows": rows,
+        "map": charts.heat_map(data.class_names, data.confusion) if has_map and data.confusion is not None else None,
+    }
 
 
 def facts(data: ReportData, settings: ReportSettings) -> dict[str, Any] | None:
@@ -105,5 +118,7 @@ def _link(image: Shown) -> dict[str, Any]:
         "uid": image.uid,
         "predicted": image.predicted,
         "href": place.path.resolve().as_uri() if is_file else "",
-        "place": "" if is_file else f"{place.path.name}, bytes {place.offset:,} to {(place.offset or 0) + (place.length or 0):,}",
+        "place": ""
+        if is_file
+        else f"{place.path.name}, bytes {place.offset:,} to {(place.offset or 0) + (place.length or 0):,}",
     }

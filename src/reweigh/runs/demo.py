@@ -55,7 +55,13 @@ def write_digits(folder: Path, *, seed: int, progress: Progress = silent) -> Cat
                 (partial / f"{number:04d}.png").write_bytes(data.getvalue())
     files = [f"{number:04d}.png" for number in range(len(truth))]
     batch = pa.record_batch(
-        {"uid": files, "split": np.where(is_test, "test", "train").tolist(), "file": files, "label": label, "truth": truth}
+        {
+            "uid": files,
+            "split": np.where(is_test, "test", "train").tolist(),
+            "file": files,
+            "label": label,
+            "truth": truth,
+        }
     )
     options = {"wrong": WRONG_SHARE, "seed": seed}
     return write_catalog(

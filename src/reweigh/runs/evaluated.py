@@ -9,7 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reweigh.catalog.tables import Catalog, image_locations, is_catalog, open_catalog, read_classes, read_columns, read_labels, read_uids
+from reweigh.catalog.tables import (
+    Catalog,
+    image_locations,
+    is_catalog,
+    open_catalog,
+    read_classes,
+    read_columns,
+    read_labels,
+    read_uids,
+)
 from reweigh.errors import ReweighError
 from reweigh.evaluation.measure import as_json
 from reweigh.evaluation.on_catalog import evaluate_rows, match_classes
@@ -60,7 +69,14 @@ def evaluate_run(run: Path, on: Path | None = None, *, progress: Progress = sile
     )  # fmt: skip
     readable = np.setdiff1d(np.arange(len(rows)), unreadable_rows(features))
     measured = evaluate_rows(
-        catalog, features, readable, model, settings=recipe.evaluation, seed=recipe.seed, classes=classes, catalog_rows=rows[readable]
+        catalog,
+        features,
+        readable,
+        model,
+        settings=recipe.evaluation,
+        seed=recipe.seed,
+        classes=classes,
+        catalog_rows=rows[readable],
     )
     metrics = {"test": {**as_json(measured), "source": split}}
     write_json(place / "metrics.json", metrics)

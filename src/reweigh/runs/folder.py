@@ -15,7 +15,18 @@ from reweigh.runs.recipe import Recipe, recipe_from, write_recipe
 from reweigh.runs.source import Source, is_run, state_of
 from reweigh.whole_files import read_json, write_bytes, write_json
 
-VERSIONS_OF = ("reweigh", "torch", "timm", "numpy", "pyarrow", "faiss-cpu", "pillow", "simplejpeg", "scipy", "scikit-learn")
+VERSIONS_OF = (
+    "reweigh",
+    "torch",
+    "timm",
+    "numpy",
+    "pyarrow",
+    "faiss-cpu",
+    "pillow",
+    "simplejpeg",
+    "scipy",
+    "scikit-learn",
+)
 
 
 def begin_run(run: Path, source: Source) -> None:
@@ -23,7 +34,12 @@ def begin_run(run: Path, source: Source) -> None:
 
     Raises ReweighError for a folder that is something else, for other data, and for data that changed since.
     """
-    data = {"path": str(source.path.resolve()), "layout": source.layout, "options": dict(source.options), "state": state_of(source)}
+    data = {
+        "path": str(source.path.resolve()),
+        "layout": source.layout,
+        "options": dict(source.options),
+        "state": state_of(source),
+    }
     if is_run(run):
         _check_same_data(run, data)
         return

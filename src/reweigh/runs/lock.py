@@ -51,7 +51,9 @@ def _take_over(path: Path, own: dict[str, Any]) -> None:
             f"If that process has ended, remove {path} and run again."
         )
     if holder is not None and _started(holder["process"]) == holder["started"] is not None:
-        raise ReweighError(f"{path.parent} is used by process {holder['process']} of this machine; wait for it, or give another -o.")
+        raise ReweighError(
+            f"{path.parent} is used by process {holder['process']} of this machine; wait for it, or give another -o."
+        )
     path.unlink(missing_ok=True)
     if not _create(path, own):
         raise ReweighError(f"{path.parent} was taken by another process this moment; wait for it, or give another -o.")

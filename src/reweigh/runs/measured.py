@@ -23,7 +23,14 @@ SOURCES = {"test": "split test", "val": "split val", "set aside": "set aside"}
 
 
 def measure(
-    catalog: Catalog, features: Features, splits: Splits, held_out: HeldOut, model: Model, *, settings: EvaluationSettings, seed: int
+    catalog: Catalog,
+    features: Features,
+    splits: Splits,
+    held_out: HeldOut,
+    model: Model,
+    *,
+    settings: EvaluationSettings,
+    seed: int,
 ) -> dict[str, Any]:
     """Results of a run as JSON: held-out predictions of the training images, and the model on the test images.
 
@@ -32,7 +39,9 @@ def measure(
     unreadable = unreadable_rows(features)
     test = np.setdiff1d(splits.test, unreadable)
     on_training = as_json(evaluate_held_out(catalog, held_out, settings=settings, seed=seed))
-    on_test = as_json(evaluate_rows(catalog, features, test, model, settings=settings, seed=seed)) if len(test) else None
+    on_test = (
+        as_json(evaluate_rows(catalog, features, test, model, settings=settings, seed=seed)) if len(test) else None
+    )
     strength = held_out.strength
     return {
         "format": 1,
@@ -66,7 +75,9 @@ def metrics_lines(metrics: dict[str, Any]) -> tuple[Row, list[Row]]:
         place = f"{title} ({SOURCES.get(figures['source'], figures['source'])})" if "source" in figures else title
         if figures["agreement"]:
             lines.append(_line(f"{place}: agreement", figures["agreement"]))
-        lines += [_line(f"{place}: {AGAINST[kind]}", value) for kind, value in figures["accuracy"].items() if value["n"]]
+        lines += [
+            _line(f"{place}: {AGAINST[kind]}", value) for kind, value in figures["accuracy"].items() if value["n"]
+        ]
     return HEADER, lines
 
 
@@ -77,7 +88,9 @@ def notes_of(metrics: dict[str, Any]) -> list[str]:
     if test is None:
         notes.append("no test images: every class has too few images to set one aside")
     if metrics["data"]["unlabelled"]:
-        notes.append(f"{metrics['data']['unlabelled']:,} images have no label: they get a prediction and are not trained on")
+        notes.append(
+            f"{metrics['data']['unlabelled']:,} images have no label: they get a prediction and are not trained on"
+        )
     for name, figures in (("held out", held_out), ("test", test)):
         none = sum(value["n_none_of_the_classes"] for value in figures["accuracy"].values()) if figures else 0
         if none:
@@ -87,7 +100,9 @@ def notes_of(metrics: dict[str, Any]) -> list[str]:
         end = "strongest" if held_out["l2"] == grid[0] else "weakest"
         notes.append(f"regularisation was chosen at the {end} end of its range (probe.l2_grid): {held_out['l2']:g}")
     if held_out["unconverged_folds"]:
-        notes.append(f"{len(held_out['unconverged_folds'])} held-out fits ended at probe.max_iterations before they converged")
+        notes.append(
+            f"{len(held_out['unconverged_folds'])} held-out fits ended at probe.max_iterations before they converged"
+        )
     return notes
 
 

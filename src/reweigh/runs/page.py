@@ -121,8 +121,18 @@ def _cards(metrics: dict[str, Any], held_out: HeldOut) -> tuple[Card, ...]:
     agreement = metrics["held_out"]["agreement"]
     if agreement:
         detail = f"95 %: {interval(agreement['top_1_interval'])}"
-        cards.append(Card(value=f"{share(agreement['top_1'])} %", name="of labels agree with held-out predictions", detail=detail))
-        cards.append(Card(value=f"{_strongly_doubted(held_out):,}", name="labels strongly doubted", detail=f"probability under {STRONG_DOUBT:.0%}"))
+        cards.append(
+            Card(
+                value=f"{share(agreement['top_1'])} %", name="of labels agree with held-out predictions", detail=detail
+            )
+        )
+        cards.append(
+            Card(
+                value=f"{_strongly_doubted(held_out):,}",
+                name="labels strongly doubted",
+                detail=f"probability under {STRONG_DOUBT:.0%}",
+            )
+        )
     test = metrics["test"] or {"accuracy": {}, "agreement": None}
     known = [f for f in test["accuracy"].values() if f["n"]]
     if known:
@@ -130,14 +140,23 @@ def _cards(metrics: dict[str, Any], held_out: HeldOut) -> tuple[Card, ...]:
         cards.append(Card(value=f"{share(known[0]['top_1'])} %", name="test accuracy of the classifier", detail=detail))
     elif test["agreement"]:
         detail = f"95 %: {interval(test['agreement']['top_1_interval'])}, labels may be wrong"
-        cards.append(Card(value=f"{share(test['agreement']['top_1'])} %", name="test agreement of the classifier", detail=detail))
+        cards.append(
+            Card(value=f"{share(test['agreement']['top_1'])} %", name="test agreement of the classifier", detail=detail)
+        )
     if data["unreadable"]:
-        cards.append(Card(value=f"{data['unreadable']:,}", name="images could not be read", detail="listed in the feature cache"))
+        cards.append(
+            Card(value=f"{data['unreadable']:,}", name="images could not be read", detail="listed in the feature cache")
+        )
     return tuple(cards)
 
 
 def _gallery(
-    catalog: Catalog, held_out: HeldOut, predicted: NDArray[np.int32], judged: NDArray[np.int64], agreed: NDArray[np.int64], recipe: Recipe
+    catalog: Catalog,
+    held_out: HeldOut,
+    predicted: NDArray[np.int32],
+    judged: NDArray[np.int64],
+    agreed: NDArray[np.int64],
+    recipe: Recipe,
 ) -> list[ClassImages]:
     """For each class with a disagreement, least agreement first: its most doubted and its most trusted rows."""
     per = recipe.report.images_a_class
@@ -151,11 +170,16 @@ def _gallery(
     for label in classes:
         own = order[start[label] : start[label + 1]]
         doubted, trusted = own[:per], own[::-1][:per]
-        chosen.append((label, doubted[held_out.label_position[doubted] > 0], trusted[held_out.label_position[trusted] == 0]))
+        chosen.append(
+            (label, doubted[held_out.label_position[doubted] > 0], trusted[held_out.label_position[trusted] == 0])
+        )
     picked = np.concatenate([np.concatenate([d, t]) for _, d, t in chosen]) if chosen else np.zeros(0, np.int64)
     shown = dict(zip(picked.tolist(), _shown(catalog, held_out, predicted, picked), strict=True))
     return [
-        ClassImages(label=label, doubted=tuple(shown[i] for i in d.tolist()), trusted=tuple(shown[i] for i in t.tolist())) for label, d, t in chosen
+        ClassImages(
+            label=label, doubted=tuple(shown[i] for i in d.tolist()), trusted=tuple(shown[i] for i in t.tolist())
+        )
+        for label, d, t in chosen
     ]
 
 
@@ -174,9 +198,13 @@ def _shown(catalog: Catalog, held_out: HeldOut, predicted: NDArray[np.int32], pi
             predicted_probability=float(best[place]),
             text=_text(text),
             origin=_origin(text),
-            checked="" if text["verified_label"] is None else (names[text["verified_label"]] if text["verified_label"] >= 0 else "none of the classes"),
+            checked=""
+            if text["verified_label"] is None
+            else (names[text["verified_label"]] if text["verified_label"] >= 0 else "none of the classes"),
         )
-        for place, (i, location, text) in enumerate(zip(picked, image_locations(catalog, rows), _dicts(texts), strict=True))
+        for place, (i, location, text) in enumerate(
+            zip(picked, image_locations(catalog, rows), _dicts(texts), strict=True)
+        )
     ]
 
 
@@ -197,7 +225,12 @@ def _run_facts(record: dict[str, Any], recipe: Recipe, metrics: dict[str, Any]) 
     versions = record["versions"]
     return (
         ("backbone", f"{recipe.backbone.name}, {recipe.device}, {recipe.precision}"),
-        ("classifier", f"linear probe, l2 {metrics['held_out']['l2']:g} chosen by held-out loss" if not recipe.probe.l2 else f"linear probe, l2 {recipe.probe.l2:g}"),
+        (
+            "classifier",
+            f"linear probe, l2 {metrics['held_out']['l2']:g} chosen by held-out loss"
+            if not recipe.probe.l2
+            else f"linear probe, l2 {recipe.probe.l2:g}",
+        ),
         ("held-out predictions", f"{recipe.evidence.n_folds} folds that keep groups together"),
         ("seed", str(recipe.seed)),
         ("started", record["started"]),

@@ -46,11 +46,20 @@ class Plan:
         """The plan as rows of a small table."""
         return [
             ("output", str(self.output)),
-            ("images", f"{self.images:,} of {self.classes:,} classes; {self.training:,} to train, {self.test:,} to test ({self.test_source})"),
-            ("backbone", f"{self.backbone} on {self.device}, {self.precision}, {self.threads} threads, {self.feature_size:,} features an image"),
+            (
+                "images",
+                f"{self.images:,} of {self.classes:,} classes; {self.training:,} to train, {self.test:,} to test ({self.test_source})",
+            ),
+            (
+                "backbone",
+                f"{self.backbone} on {self.device}, {self.precision}, {self.threads} threads, {self.feature_size:,} features an image",
+            ),
             ("disk", f"{size(self.feature_bytes)} of features, {size(self.evidence_bytes)} of held-out predictions"),
             ("memory", f"about {size(self.memory_bytes)} at the most"),
-            ("extraction", f"about {duration(self.extraction_seconds)} ({self.images / max(self.extraction_seconds, 1e-9):,.0f} images/s measured on a few)"),
+            (
+                "extraction",
+                f"about {duration(self.extraction_seconds)} ({self.images / max(self.extraction_seconds, 1e-9):,.0f} images/s measured on a few)",
+            ),
             ("held-out predictions", f"about {duration(self.probe_seconds)}"),
         ]
 

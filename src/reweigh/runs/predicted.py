@@ -43,10 +43,14 @@ def predict_images(run: Path, path: Path, output: Path, *, top: int = 5, progres
     set_threads(recipe.threads)
     images = list(find_images(path))
     if not images:
-        raise ReweighError(f"No images at {path}: looked for image files in a folder, a list of paths, a tar or a catalog.")
+        raise ReweighError(
+            f"No images at {path}: looked for image files in a folder, a list of paths, a tar or a catalog."
+        )
     model = load_model(run / "model", device=recipe.device, precision=recipe.precision)
     with tempfile.TemporaryDirectory() as scratch:
-        table = predict(model, images, workspace=Path(scratch) / "features", top=top, settings=recipe.features, progress=progress)
+        table = predict(
+            model, images, workspace=Path(scratch) / "features", top=top, settings=recipe.features, progress=progress
+        )
     beside = output.with_name(f"{output.name}.partial")
     WRITERS[output.suffix](table, beside)
     beside.replace(output)
@@ -56,7 +60,9 @@ def predict_images(run: Path, path: Path, output: Path, *, top: int = 5, progres
 def _summary(table: pa.Table) -> list[tuple[str, str]]:
     """Images, unreadable ones, and the classes predicted most."""
     labels = table["label"].drop_null()
-    counted = sorted(((v["counts"], v["values"]) for v in labels.value_counts().to_pylist()), key=lambda c: (-c[0], c[1]))
+    counted = sorted(
+        ((v["counts"], v["values"]) for v in labels.value_counts().to_pylist()), key=lambda c: (-c[0], c[1])
+    )
     lines = [("images", f"{table.num_rows:,}")]
     if table["unreadable"].null_count < table.num_rows:
         lines.append(("unreadable", f"{table.num_rows - table['unreadable'].null_count:,}"))

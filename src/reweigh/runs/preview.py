@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from reweigh.catalog.tables import image_locations, read_classes, read_groups, read_labels
 from reweigh.evidence.held_out import make_held_out
-from reweigh.features.networks import Backbone
 from reweigh.features.extraction import feature_key
+from reweigh.features.networks import Backbone
 from reweigh.features.speed import seconds_per_image
 from reweigh.features.store import unreadable_rows
 from reweigh.runs.steps import Work, extract_rows
@@ -23,13 +23,17 @@ SPEED_IMAGES = 64
 def preview(work: Work, backbone: Backbone, say: Callable[[str], None]) -> None:
     """Where extraction will take over five minutes and has not begun: look at a stratified sample and say what it shows."""
     catalog = work.catalog
-    begun = (work.cache / feature_key(backbone, fingerprint=catalog.fingerprint, rows=None, images=work.recipe.images)).exists()
+    begun = (
+        work.cache / feature_key(backbone, fingerprint=catalog.fingerprint, rows=None, images=work.recipe.images)
+    ).exists()
     if begun or catalog.n <= PREVIEW_IMAGES:
         return
     seconds = catalog.n * measured_speed(work, backbone)
     if seconds <= PREVIEW_SECONDS:
         return
-    say(f"extraction will take about {duration(seconds)}; first a look at {PREVIEW_IMAGES:,} images (--no-preview leaves it out)")
+    say(
+        f"extraction will take about {duration(seconds)}; first a look at {PREVIEW_IMAGES:,} images (--no-preview leaves it out)"
+    )
     for line in first_look(work, backbone):
         say(f"preview: {line}")
 
@@ -37,7 +41,9 @@ def preview(work: Work, backbone: Backbone, say: Callable[[str], None]) -> None:
 def measured_speed(work: Work, backbone: Backbone) -> float:
     """Seconds an image, decoding included, from a short probe on images spread over the catalog."""
     rows = np.unique(np.linspace(0, work.catalog.n - 1, SPEED_IMAGES).astype(np.int64))
-    return seconds_per_image(backbone, image_locations(work.catalog, rows), settings=work.recipe.features, images=work.recipe.images)
+    return seconds_per_image(
+        backbone, image_locations(work.catalog, rows), settings=work.recipe.features, images=work.recipe.images
+    )
 
 
 def first_look(work: Work, backbone: Backbone) -> list[str]:

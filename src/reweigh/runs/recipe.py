@@ -62,7 +62,9 @@ class Recipe:
 
 def recipe_names() -> list[str]:
     """Names of the recipes that come with the package."""
-    return sorted(p.name.removesuffix(".toml") for p in resources.files("reweigh.recipes").iterdir() if p.name.endswith(".toml"))
+    return sorted(
+        p.name.removesuffix(".toml") for p in resources.files("reweigh.recipes").iterdir() if p.name.endswith(".toml")
+    )
 
 
 def read_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
@@ -87,7 +89,7 @@ def write_recipe(recipe: Recipe) -> str:
     return tomli_w.dumps(asdict(recipe))
 
 
-def list_settings(record: type = Recipe, path: str = "") -> Iterator[tuple[str, str, Any]]:
+def list_settings(record: Any = Recipe, path: str = "") -> Iterator[tuple[str, str, Any]]:
     """(full path, type, default) of every setting, in the order of the records."""
     hints = get_type_hints(record)
     defaults = record()
@@ -104,11 +106,15 @@ def _recipe_text(name: str) -> str:
     path = Path(name)
     if path.suffix == ".toml" or "/" in name:
         if not path.is_file():
-            raise ReweighError(f"No recipe file {name}: nothing is there. Recipes by name: {', '.join(recipe_names())}.")
+            raise ReweighError(
+                f"No recipe file {name}: nothing is there. Recipes by name: {', '.join(recipe_names())}."
+            )
         return path.read_text(encoding="utf-8")
     if name not in recipe_names():
         there_are = ", ".join(recipe_names())
-        raise ReweighError(f"No recipe named {name!r}; there are: {there_are}.{nearest(name, recipe_names())} A file ends in .toml.")
+        raise ReweighError(
+            f"No recipe named {name!r}; there are: {there_are}.{nearest(name, recipe_names())} A file ends in .toml."
+        )
     return (resources.files("reweigh.recipes") / f"{name}.toml").read_text(encoding="utf-8")
 
 
@@ -152,10 +158,12 @@ def _type_of(keys: Sequence[str]) -> Any:
     return kind
 
 
-def _build(record: type, values: Any, *, path: str) -> Any:
+def _build(record: Any, values: Any, *, path: str) -> Any:
     """One record from nested values, walking the fields ourselves: msgspec passes over unknown keys of dataclasses."""
     if not isinstance(values, Mapping):
-        raise ReweighError(f"{path.rstrip('.')} is a group of settings, such as {path}{fields(record)[0].name}; found {values!r}.")
+        raise ReweighError(
+            f"{path.rstrip('.')} is a group of settings, such as {path}{fields(record)[0].name}; found {values!r}."
+        )
     hints = get_type_hints(record)
     for key in values:
         if key not in hints:
@@ -163,14 +171,18 @@ def _build(record: type, values: Any, *, path: str) -> Any:
     made = {}
     for key, value in values.items():
         kind = hints[key]
-        made[key] = _build(kind, value, path=f"{path}{key}.") if is_dataclass(kind) else _typed(value, kind, f"{path}{key}")
+        made[key] = (
+            _build(kind, value, path=f"{path}{key}.") if is_dataclass(kind) else _typed(value, kind, f"{path}{key}")
+        )
     return record(**made)
 
 
 def _nearest_path(path: str, key: str) -> str:
     """The nearest names: beside the key first, groups included, then the same name anywhere, then any full path."""
     everywhere = [name for name, _, _ in list_settings()]
-    beside = list(dict.fromkeys(path + name.removeprefix(path).partition(".")[0] for name in everywhere if name.startswith(path)))
+    beside = list(
+        dict.fromkeys(path + name.removeprefix(path).partition(".")[0] for name in everywhere if name.startswith(path))
+    )
     elsewhere = [name for name in everywhere if name.rsplit(".", 1)[-1] == key]
     if not nearest(f"{path}{key}", beside) and elsewhere:
         return f" Did you mean {' or '.join(map(repr, elsewhere[:2]))}?"

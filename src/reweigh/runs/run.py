@@ -57,7 +57,9 @@ def run(
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with locked(folder):
-            return _run_locked(data, recipe, folder, redo=redo, preview=preview, cache=cache, progress=progress, say=say)
+            return _run_locked(
+                data, recipe, folder, redo=redo, preview=preview, cache=cache, progress=progress, say=say
+            )
     finally:
         if created and not any(folder.iterdir()):
             folder.rmdir()
@@ -76,7 +78,9 @@ def _run_locked(
         write_resolved(folder, recipe, resolved)
     if redo:
         stages.forget(folder, redo)
-    work = Work(run=folder, catalog=catalog, recipe=resolved, cache=cache or catalog.path / "features", progress=progress)
+    work = Work(
+        run=folder, catalog=catalog, recipe=resolved, cache=cache or catalog.path / "features", progress=progress
+    )
     say(
         f"{catalog.n:,} images of {catalog.k:,} classes; backbone {resolved.backbone.name} on {resolved.device} "
         f"in {resolved.precision}, {resolved.threads} threads"

@@ -46,7 +46,9 @@ def output_of(source: Source, output: Path | None) -> Path:
 def original(source: Source) -> Source:
     """DATA itself: where it is a run, the data of that run."""
     if not source.path.exists():
-        raise ReweighError(f"No data at {source.path}: looked for a folder of images, a table, a catalog or a run; nothing is there.")
+        raise ReweighError(
+            f"No data at {source.path}: looked for a folder of images, a table, a catalog or a run; nothing is there."
+        )
     if not is_run(source.path):
         return source
     stored = read_json(source.path / "run.json")["data"]

@@ -55,7 +55,10 @@ def features_stage(work: Work, backbone: Backbone, rows: NDArray[np.int64] | Non
         unreadable = len(unreadable_rows(features))
         return [f"{unreadable:,} of {features.n:,} images could not be read; they get weight 0"] if unreadable else []
 
-    return complete(Stage(name="01-features", reads={"version": STEP_VERSION, "key": key, "cache": str(work.cache)}, make=make), work.run)
+    return complete(
+        Stage(name="01-features", reads={"version": STEP_VERSION, "key": key, "cache": str(work.cache)}, make=make),
+        work.run,
+    )
 
 
 def extract_rows(work: Work, backbone: Backbone, folder: Path, rows: NDArray[np.int64] | None) -> Features:
@@ -63,7 +66,9 @@ def extract_rows(work: Work, backbone: Backbone, folder: Path, rows: NDArray[np.
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except PermissionError as cause:
-        raise ReweighError(f"Cannot write features to {folder.parent}: no permission. Give another place with --cache FOLDER.") from cause
+        raise ReweighError(
+            f"Cannot write features to {folder.parent}: no permission. Give another place with --cache FOLDER."
+        ) from cause
     chosen = np.arange(work.catalog.n) if rows is None else rows
     return extract(
         backbone, len(chosen), lambda at: image_locations(work.catalog, chosen[at]), lambda at: read_uids(work.catalog, chosen[at]),
@@ -77,7 +82,9 @@ def stored_features(run: Path) -> Features:
     folder = Path(pointer["features"])
     folder = folder if folder.is_absolute() else run / folder
     if not folder.is_dir():
-        raise ReweighError(f"The features of {run} are not in {folder} any more; run again: reweigh run {run} --redo features")
+        raise ReweighError(
+            f"The features of {run} are not in {folder} any more; run again: reweigh run {run} --redo features"
+        )
     return open_features(folder)
 
 
@@ -123,7 +130,12 @@ def training_stage(work: Work, backbone: Backbone, features: Features, gathered:
         write_json(target / "training.json", trained)
         return []
 
-    reads = {"version": STEP_VERSION, "evidence": gathered.hash, "training": asdict(recipe.training), "probe": asdict(recipe.probe)}
+    reads = {
+        "version": STEP_VERSION,
+        "evidence": gathered.hash,
+        "training": asdict(recipe.training),
+        "probe": asdict(recipe.probe),
+    }
     done = complete(Stage(name="04-training", reads=reads, make=make), work.run)
     if not done.reused or not (work.run / "model").is_dir():
         publish(done.folder / "model", work.run / "model")
@@ -137,12 +149,19 @@ def metrics_stage(work: Work, features: Features, trained: Completed) -> Complet
     def make(target: Path, workspace: Path) -> list[str]:
         model = load_model(trained.folder / "model", device=recipe.device, precision=recipe.precision)
         held_out = stored_held_out(work.run)
-        metrics = measure(work.catalog, features, work.splits, held_out, model, settings=recipe.evaluation, seed=recipe.seed)
+        metrics = measure(
+            work.catalog, features, work.splits, held_out, model, settings=recipe.evaluation, seed=recipe.seed
+        )
         metrics["training"] = read_json(trained.folder / "training.json")
         write_json(target / "metrics.json", metrics)
         return []
 
-    reads = {"version": STEP_VERSION, "training": trained.hash, "evaluation": asdict(recipe.evaluation), "seed": recipe.seed}
+    reads = {
+        "version": STEP_VERSION,
+        "training": trained.hash,
+        "evaluation": asdict(recipe.evaluation),
+        "seed": recipe.seed,
+    }
     done = complete(Stage(name="05-metrics", reads=reads, make=make), work.run)
     write_json(work.run / "metrics.json", read_json(done.folder / "metrics.json"))
     return done
@@ -164,5 +183,3 @@ def _pointer(folder: Path, run: Path) -> str:
     """The folder as the run names it: relative where it lies inside the run, so that the run can be moved."""
     inside = folder.resolve().is_relative_to(run.resolve())
     return str(folder.resolve().relative_to(run.resolve())) if inside else str(folder.resolve())
-
-

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reweigh.catalog.tables import Classes
-from reweigh.features.networks import Backbone
 from reweigh.features.matrix import FeatureMatrix
 from reweigh.features.model_folder import write_model
+from reweigh.features.networks import Backbone
 from reweigh.probes.linear import fit_probe
 from reweigh.probes.settings import ProbeSettings
 from reweigh.progress import Progress, silent
@@ -45,7 +45,12 @@ def train_probe(inputs: TrainingInputs, folder: Path, *, progress: Progress = si
         progress=progress,
     )  # fmt: skip
     write_model(
-        folder, inputs.backbone, probe.weight, probe.bias, class_names=inputs.classes.names, synsets=inputs.classes.synsets
+        folder,
+        inputs.backbone,
+        probe.weight,
+        probe.bias,
+        class_names=inputs.classes.names,
+        synsets=inputs.classes.synsets,
     )
     return {"mode": "probe", "rows": len(inputs.rows), "l2": inputs.l2, "balance": inputs.probe.balance}
 
