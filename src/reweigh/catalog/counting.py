@@ -1,4 +1,4 @@
-"""What indexing counts: sizes, splits, text, sources, what was repaired or skipped, and what a user should be warned of."""
+"""What indexing counts: sizes, splits, text, sources, what was repaired or skipped, what a user is to be warned of."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from reweigh.catalog.grouping import Grouping
+from reweigh.catalog.grouping import Grouping, across_splits, duplicates, under_other_label
 from reweigh.catalog.schema import SPLITS
 
 EXAMPLES = 5
@@ -60,10 +60,12 @@ def summary(
         "class_sizes": {"min": int(sizes.min()), "median": float(np.median(sizes)), "max": int(sizes.max())},
         "sources": dict(sorted(counts.sources.items(), key=lambda item: (-item[1], item[0]))),
         "filled": dict(counts.filled),
-        "duplicates": grouping.duplicates,
+        "duplicates": duplicates(grouping),
         "repaired_texts": counts.repaired,
         "skipped": {
-            reason: {"count": len(left), "examples": list(left[:EXAMPLES])} for reason, left in sorted(skipped.items()) if left
+            reason: {"count": len(left), "examples": list(left[:EXAMPLES])}
+            for reason, left in sorted(skipped.items())
+            if left
         },
         "warnings": [*warnings, *_warnings(counts, names, grouping)],
     }
@@ -79,8 +81,8 @@ def _warnings(counts: Counts, names: Sequence[str], grouping: Grouping) -> list[
     if untrained:
         warnings.append(f"{len(untrained)} of {len(names)} classes have no training image: {_some(untrained)}")
     for found, what in (
-        (grouping.with_other_label, "the same image, byte for byte, stands under different labels"),
-        (grouping.across_splits, "the same image, byte for byte, stands in train and in val or test"),
+        (under_other_label(grouping), "the same image, byte for byte, stands under different labels"),
+        (across_splits(grouping), "the same image, byte for byte, stands in train and in val or test"),
     ):
         if found:
             pairs = _some([" = ".join(pair) for pair in found])

@@ -1,4 +1,4 @@
-"""Groups: rows that must share a fold, from the source's own groups and from equal bytes, sixteen bytes of memory a row."""
+"""Groups: rows that must share a fold, by the source's own groups and by equal bytes; sixteen bytes of memory a row."""
 
 from __future__ import annotations
 
@@ -64,10 +64,10 @@ class Grouping:
         content = np.concatenate(self.content)
         self.content = []
         is_given = any(not isinstance(part, int) for part in self.given)
-        parts = [np.zeros(part, np.uint64) if isinstance(part, int) else part for part in self.given] if is_given else []
-        given = np.concatenate(parts) if is_given else np.zeros(0, np.uint64)
+        given = np.zeros(0, np.uint64)
+        if is_given:
+            given = np.concatenate([np.zeros(p, np.uint64) if isinstance(p, int) else p for p in self.given])
         self.given = []
-        del parts
         self.keys = group_keys(content, given)
         a, n_groups = len(self.keys.content), int(self.keys.component.max(initial=-1)) + 1
         self.heads = np.full(n_groups, None, object)
@@ -78,7 +78,7 @@ class Grouping:
         )  # fmt: skip
 
     def column(self, block: pa.Table) -> pa.Array:
-        """The column `group` of the next rows in their final order: the first uid of the row's group, null where alone."""
+        """The column `group` of the next rows in final order: the first uid of the row's group, null where alone."""
         assert self.keys is not None and self.heads is not None and self.copies is not None
         content = position(text_numbers(block["content"]), self.keys.content)
         given = position(text_numbers(block["group"]), self.keys.given)
@@ -95,22 +95,22 @@ class Grouping:
         values[grouped] = self.heads[component]
         return pa.array(values, pa.string())
 
-    @property
-    def duplicates(self) -> int:
-        """Rows whose bytes an earlier row has."""
-        return 0 if self.copies is None else int((self.copies.rows - 1).sum())
 
-    @property
-    def with_other_label(self) -> list[list[str]]:
-        """Two uids of each content that stands under more than one label."""
-        found = [] if self.copies is None else np.flatnonzero(self.copies.lowest < self.copies.highest)
-        return [self.copies.uids[i] for i in found] if self.copies is not None else []
+def duplicates(grouping: Grouping) -> int:
+    """Rows whose bytes an earlier row has."""
+    return 0 if grouping.copies is None else int((grouping.copies.rows - 1).sum())
 
-    @property
-    def across_splits(self) -> list[list[str]]:
-        """Two uids of each content that has a training row and a val or test row."""
-        found = [] if self.copies is None else np.flatnonzero(self.copies.is_trained & self.copies.is_tested)
-        return [self.copies.uids[i] for i in found] if self.copies is not None else []
+
+def under_other_label(grouping: Grouping) -> list[list[str]]:
+    """Two uids of each content that stands under more than one label."""
+    copies = grouping.copies
+    return [] if copies is None else [copies.uids[i] for i in np.flatnonzero(copies.lowest < copies.highest)]
+
+
+def across_splits(grouping: Grouping) -> list[list[str]]:
+    """Two uids of each content that has a training row and a val or test row."""
+    copies = grouping.copies
+    return [] if copies is None else [copies.uids[i] for i in np.flatnonzero(copies.is_trained & copies.is_tested)]
 
 
 def group_keys(content: NDArray[np.uint64], given: NDArray[np.uint64]) -> GroupKeys:
@@ -156,7 +156,7 @@ def _components(edges: NDArray[np.int64], n_nodes: int) -> NDArray[np.int64]:
 
 
 def _count_copies(copies: Copies, block: pa.Table, content: NDArray[np.int64]) -> None:
-    """Add the block's rows to what is known of their content; content (n,) place among the repeated ones, -1 = alone."""
+    """Add the block's rows to what is known of their content; content (n,) is its place in `copies`, -1 = alone."""
     rows = np.flatnonzero(content >= 0)
     at = content[rows]
     labels = np.asarray(block["label"].combine_chunks())[rows]

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import re
+import tempfile
+import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,15 +20,17 @@ from numpy.typing import NDArray
 from reweigh.catalog.tables import Classes, plain_classes
 from reweigh.errors import ReweighError, nearest
 from reweigh.layouts.image_names import natural_order
+from reweigh.layouts.whole_text import whole_text
 
 ALIASES = {
-    "label": ("label", "index", "id", "class_id", "number"),
+    "label": ("label", "index", "class_id"),
     "name": ("name", "class", "class_name"),
     "synset": ("synset", "wnid"),
     "words": ("words", "synonyms", "lemmas"),
     "description": ("description", "gloss", "definition"),
 }
-MOST_CLASSES = 10_000_000
+SMALL, MOST_UNUSED = 10_000, 20
+"""Labels may run to 10,000, or to 20 times as many as there are; beyond, they are ids, not numbers of classes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,9 +48,12 @@ class ClassList:
         if unknown:
             row = int(np.flatnonzero(np.isin(np.asarray(encoded.indices.fill_null(-1)), list(unknown)))[0])
             text, k = texts[row].as_py(), len(self.classes.names)
-            is_number = text.lstrip("-").isdigit()
-            expected = f"labels are 0..{k - 1}, and -1 is none" if is_number else f"there are {k} classes.{nearest(text, self.classes.names)}"
-            raise ReweighError(f"{where}: {column} {text!r} of {uids[row].as_py()!r} is no class; {expected}")
+            names = self.classes.names
+            expected = f"labels are 0..{k - 1}, and -1 is none." if _as_number(text) is not None else f"there are {k} classes."
+            if names.count(text) > 1:
+                expected = f"{names.count(text)} classes have that name: use the class's number."
+            hint = nearest(text, names)
+            raise ReweighError(f"{where}: {column} {text!r} of {uids[row].as_py()!r} is no class; {expected}{hint}")
         return pa.array(values, pa.int32()).take(encoded.indices)
 
     def _label(self, text: str) -> int | None:
@@ -57,29 +66,40 @@ class ClassList:
 def read_class_list(path: Path) -> ClassList:
     """classes.csv: a row a class, in the order of their labels unless a column `label` (or `index`) says otherwise.
 
-    Raises ReweighError for a file without a name column, labels that are not 0..k-1, and names that stand twice where
-    no other column tells them apart.
+    Raises ReweighError for a file without a name column, a class without a name, and labels that are not 0..k-1.
     """
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        rows = list(csv.DictReader(file))
-    if not rows:
-        raise ReweighError(f"{path} lists no class.")
+    rows = _read_rows(path)
     found = {ours: next((a for a in names if a in rows[0]), None) for ours, names in ALIASES.items()}
     name = found["name"] or found["synset"]
     if name is None:
-        raise ReweighError(f"{path} has no column for the classes' names; looked for {', '.join(ALIASES['name'])}; found {', '.join(rows[0])}.")
+        raise ReweighError(
+            f"{path} has no column for the classes' names; looked for {', '.join(ALIASES['name'])}; found {', '.join(rows[0])}."
+        )
     if found["label"]:
         rows = _ordered(path, rows, found["label"])
+    names = [row[name] for row in rows]
+    if not all(names):
+        raise ReweighError(f"{path}: class {names.index('')} has no {name}.")
     used = {column for column in found.values() if column}
     extra = [{key: value for key, value in row.items() if key not in used} for row in rows]
     column = {ours: [row[theirs] or None for row in rows] if theirs else [None] * len(rows) for ours, theirs in found.items()}
-    names = [row[name] for row in rows]
     classes = Classes(
         names=tuple(names), synsets=tuple(column["synset"]), descriptions=tuple(column["description"]),
-        words=tuple(tuple((words or own.replace("_", " ")).split(", ")) for words, own in zip(column["words"], names, strict=True)),
+        words=tuple(tuple((w or own.replace("_", " ")).split(", ")) for w, own in zip(column["words"], names, strict=True)),
         extra=tuple(json.dumps(e, ensure_ascii=False) if e else None for e in extra),
     )  # fmt: skip
     return ClassList(classes=classes, label_of=_label_of(classes))
+
+
+def _read_rows(path: Path) -> list[dict[str, str]]:
+    with tempfile.TemporaryDirectory() as scratch, whole_text(path, Path(scratch)).path.open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    if not rows:
+        raise ReweighError(f"{path} lists no class.")
+    for number, row in enumerate(rows, start=1):
+        if None in row or None in row.values():
+            raise ReweighError(f"{path}: class {number} of the list has not one value for each of the columns of the first line.")
+    return [{key: unicodedata.normalize("NFC", value.strip()) for key, value in row.items()} for row in rows]
 
 
 def classes_of_labels(values: Iterable[str], *, where: str) -> ClassList:
@@ -90,8 +110,11 @@ def classes_of_labels(values: Iterable[str], *, where: str) -> ClassList:
     numbers = [_as_number(text) for text in texts]
     if all(number is not None for number in numbers):
         whole = [n for n in numbers if n is not None]
-        if min(whole) < 0 or max(whole) >= MOST_CLASSES:
-            raise ReweighError(f"{where}: labels run from {min(whole)} to {max(whole)}; they must be 0 or more (-1: none), or class names.")
+        if min(whole) < 0 or max(whole) >= max(MOST_UNUSED * len(whole), SMALL):
+            raise ReweighError(
+                f"{where}: {len(whole):,} different labels run from {min(whole)} to {max(whole)}; they must be 0..k-1 (-1: none) "
+                "or class names. Where they are the source's own numbers, list the classes in a classes.csv beside it."
+            )
         names: Sequence[str] = [str(number) for number in range(max(whole) + 1)]
     else:
         names = sorted(texts, key=natural_order)
@@ -103,9 +126,8 @@ def _label_of(classes: Classes) -> dict[str, int]:
     """Names, then synsets, of the classes that they name alone."""
     found: dict[str, int] = {}
     for texts in (classes.synsets, classes.names):
-        for label, text in enumerate(texts):
-            if text is not None and texts.count(text) == 1:
-                found[text] = label
+        times = Counter(texts)
+        found |= {text: label for label, text in enumerate(texts) if text is not None and times[text] == 1}
     return found
 
 
@@ -118,10 +140,7 @@ def _ordered(path: Path, rows: list[dict[str, str]], column: str) -> list[dict[s
 
 
 def _as_number(text: str) -> int | None:
-    try:
-        return int(text)
-    except ValueError:
-        return None
+    return int(text) if re.fullmatch(r"-?[0-9]{1,18}", text) else None
 
 
 def distinct(column: pa.ChunkedArray | pa.Array) -> set[str]:

@@ -1,4 +1,4 @@
-"""Hashes of images' bytes, read by several threads, and which images are not there."""
+"""Hashes of images' bytes, read by several threads, and which images cannot be read."""
 
 from __future__ import annotations
 
@@ -7,33 +7,40 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
 
 from reweigh.catalog.tables import ImageLocation
+from reweigh.images.reading import Unreadable, read_bytes
 
-MISSING, EMPTY = "missing file", "empty file"
+MISSING = "missing file"
+"""As `images.reading` calls it."""
+PART = 64
+"""Images a thread hashes at a time: to hand them over one by one would take as long as the hashing."""
 
 
 @contextmanager
 def hashing(*, threads: int = 0) -> Iterator[ThreadPoolExecutor]:
     """Threads that hash; reading and hashing both let go of the interpreter's lock."""
-    with ThreadPoolExecutor(threads or min(16, 2 * len(os.sched_getaffinity(0)))) as pool:
+    with ThreadPoolExecutor(threads or min(16, 2 * (os.cpu_count() or 1))) as pool:
         yield pool
 
 
 def hash_images(pool: ThreadPoolExecutor, locations: Sequence[ImageLocation]) -> list[tuple[str | None, str]]:
-    """(hash, "") of each image's bytes, or (None, reason) for one that is missing or empty."""
-    return list(pool.map(_hash, locations, chunksize=64))
+    """(hash, "") of each image's bytes, or (None, reason) for one that is missing, empty or otherwise unreadable."""
+    parts = [locations[start : start + PART] for start in range(0, len(locations), PART)]
+    return [result for results in pool.map(_hash_part, parts) for result in results]
+
+
+def content_hash(data: bytes) -> str:
+    """The hash of an image's bytes that stands in the column `content`."""
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+def _hash_part(locations: Sequence[ImageLocation]) -> list[tuple[str | None, str]]:
+    return [_hash(location) for location in locations]
 
 
 def _hash(location: ImageLocation) -> tuple[str | None, str]:
     try:
-        with Path(location.path).open("rb") as file:
-            if location.offset is not None:
-                file.seek(location.offset)
-            data = file.read(-1 if location.length is None else location.length)
-    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
-        return None, MISSING
-    if not data:
-        return None, EMPTY
-    return hashlib.blake2b(data, digest_size=16).hexdigest(), ""
+        return content_hash(read_bytes(location)), ""
+    except Unreadable as reason:
+        return None, str(reason)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
+import tempfile
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,23 +13,30 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
-from reweigh.catalog.schema import IMAGE_SCHEMA, SPLITS
 from reweigh.catalog.tables import Catalog, ImageLocation
 from reweigh.catalog.writing import write_catalog
-from reweigh.errors import ReweighError, nearest
-from reweigh.images.tar_members import Member, read_members
+from reweigh.errors import ReweighError
 from reweigh.layouts.class_lists import ClassList, classes_of_labels, distinct, read_class_list
 from reweigh.layouts.content import MISSING, hash_images, hashing
-from reweigh.layouts.table_files import column_names, is_table, read_batches
+from reweigh.layouts.presence import Listed, are_there
+from reweigh.layouts.table_columns import (
+    flags_of,
+    kept_columns,
+    kept_values,
+    map_columns,
+    numbers_of,
+    splits_of,
+    tags_of,
+    texts_of,
+)
+from reweigh.layouts.table_files import column_names, form_of, is_table, read_batches
+from reweigh.layouts.tar_places import TarPlaces, find_places, read_places
+from reweigh.layouts.whole_text import WholeText, warnings_of, whole_text
 from reweigh.progress import Progress, silent
 
 NUMBERS = {"rank": pa.int32(), "offset": pa.int64(), "length": pa.int64()}
-TRUE, FALSE = ("true", "1", "yes", "t", "y"), ("false", "0", "no", "f", "n")
-SPLIT_NAMES = {"training": "train", "valid": "val", "validation": "val", "dev": "val", "testing": "test"}
-OURS = (*IMAGE_SCHEMA.names,)
-MADE = ("content",)
-"""Columns of ours that are computed; a source's own of that name is kept as source_<name>."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,13 +44,16 @@ class Table:
     """A table to index, its columns mapped onto ours, its classes known."""
 
     path: Path
+    text: Path
+    """What is read: the file itself, or its copy in valid UTF-8."""
     columns: Mapping[str, str]
     """Ours -> theirs."""
     extra: Mapping[str, str]
     """Name that a further column is kept under -> theirs."""
     classes: ClassList
-    members: Mapping[str, tuple[str, Member]] | None
-    """Name of an image -> its tar and place there; None: images are files."""
+    places: TarPlaces | None
+    """Members of the tars; None: images are files."""
+    listed: Listed
     is_hashed: bool
     skipped: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
@@ -50,20 +61,17 @@ class Table:
 def index_table(source: Path, output: Path, options: Mapping[str, Any], *, progress: Progress = silent) -> Catalog:
     """A table with at least the columns file and label; the docstring of each rule stands where it is applied.
 
-    Options: `columns` {ours: theirs}, `tar` [paths], `hash` (False: the images are not touched).
+    Options: `columns` {ours: theirs}, `tar` [paths], `hash` (False: the images' bytes are not read). Rows whose image is
+    missing or empty are skipped and counted.
     Raises ReweighError for a column that is not there, a label that is no class, and images of which most are missing.
     """
-    names = column_names(source)
-    columns = _mapped(source, names, dict(options.get("columns", {})))
-    table = Table(
-        path=source, columns=columns, extra=_kept(names, columns, options.get("columns", {})), classes=_classes(source, columns),
-        members=_members(source, options.get("tar", ())), is_hashed=options.get("hash", True),
-    )  # fmt: skip
-    seen = [0]
-    return write_catalog(
-        output, _batches(table, seen), table.classes.classes, layout="table", options=options, root=source.parent, skipped=table.skipped,
-        progress=progress,
-    )  # fmt: skip
+    with tempfile.TemporaryDirectory() as scratch:
+        text = WholeText(path=source) if form_of(source) == "parquet" else whole_text(source, Path(scratch))
+        table = _open(source, text.path, options, progress)
+        return write_catalog(
+            output, _batches(table), table.classes.classes, layout="table", options=options, root=source.parent,
+            with_truth="truth" in table.columns, skipped=table.skipped, warnings=warnings_of(text, source), progress=progress,
+        )  # fmt: skip
 
 
 def is_table_layout(source: Path) -> bool:
@@ -71,201 +79,143 @@ def is_table_layout(source: Path) -> bool:
     return is_table(source)
 
 
-def _mapped(source: Path, names: list[str], given: dict[str, str]) -> dict[str, str]:
-    """Ours -> theirs: what the user mapped, then columns that bear our own names."""
-    for ours, theirs in given.items():
-        if ours not in OURS:
-            raise ReweighError(f"--column {ours}={theirs}: no column of ours is named {ours!r}.{nearest(ours, OURS)}")
-        if theirs not in names:
-            raise ReweighError(f"{source} has no column {theirs!r} for {ours}; it has: {', '.join(names)}.{nearest(theirs, names)}")
-    mapped = dict(given)
-    for name in OURS:
-        if name in names and name not in mapped and name not in MADE and not (name == "verified" and "verified_label" in given):
-            mapped[name] = name
-    for needed in ("file", "label"):
-        if needed not in mapped:
-            raise ReweighError(
-                f"{source} has no column {needed!r}; it has: {', '.join(names)}. Say which one it is: --column {needed}=THEIRS"
-                f"{nearest(needed, names)}"
-            )
-    return mapped
+def _open(source: Path, text: Path, options: Mapping[str, Any], progress: Progress) -> Table:
+    given = dict(options.get("columns", {}))
+    names = _explained_names(source, text)
+    columns = map_columns(names, given, where=str(source))
+    tars = [_tar(source, tar) for tar in options.get("tar", ())]
+    if tars:
+        progress("read tars", 0, len(tars), ", ".join(tar.name for tar in tars))
+    return Table(
+        path=source, text=text, columns=columns, extra=kept_columns(names, columns, given, where=str(source)),
+        classes=_classes(source, text, columns), places=read_places(tars, source.parent) if tars else None,
+        listed=Listed(source.parent), is_hashed=options.get("hash", True),
+    )  # fmt: skip
 
 
-def _kept(names: list[str], columns: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
-    """Further columns under the name they are kept by: their own, or source_<name> where it is one of ours."""
-    used = {theirs for ours, theirs in columns.items() if ours not in given}
-    kept = {}
-    for name in names:
-        if name in used or (name in given.values() and name not in OURS):
-            continue
-        if name in given and given[name] == name:
-            continue
-        kept[f"source_{name}" if name in OURS else name] = name
-    return kept
+def _explained_names(source: Path, text: Path) -> list[str]:
+    try:
+        return column_names(text)
+    except ReweighError as error:
+        raise ReweighError(str(error).replace(str(text), str(source))) from error
 
 
-def _classes(source: Path, columns: Mapping[str, str]) -> ClassList:
-    """classes.csv beside the table where there is one, else the labels and checked labels themselves."""
+def _tar(source: Path, tar: str) -> Path:
+    """The tar from where the user stands, else beside the table."""
+    path = Path(tar)
+    return (path if path.exists() or path.is_absolute() else source.parent / path).resolve()
+
+
+def _classes(source: Path, text: Path, columns: Mapping[str, str]) -> ClassList:
+    """classes.csv beside the table where there is one, else the labels themselves, given and checked."""
     beside = source.parent / "classes.csv"
     if beside.is_file() and beside != source:
         return read_class_list(beside)
-    wanted = [columns[name] for name in ("label", "verified_label") if name in columns]
+    wanted = sorted({columns[name] for name in ("label", "verified_label", "truth") if name in columns})
     values: set[str] = set()
-    for batch in read_batches(source, sorted(set(wanted))):
-        for name in batch.schema.names:
-            values |= distinct(_text(batch.column(name)))
+    for batch in read_batches(text, wanted):
+        for name in wanted:
+            values |= distinct(texts_of(batch.column(name)))
     return classes_of_labels(values, where=str(source))
 
 
-def _members(source: Path, tars: Any) -> dict[str, tuple[str, Member]] | None:
-    """Image name -> tar (relative to the table where it lies below it) and place."""
-    if not tars:
-        return None
-    members: dict[str, tuple[str, Member]] = {}
-    for tar in tars:
-        path = Path(tar).resolve()
-        inside = path.is_relative_to(source.parent)
-        named = str(path.relative_to(source.parent) if inside else path)
-        for member in read_members(path):
-            members[member.name] = (named, member)
-    return members
-
-
-def _batches(table: Table, seen: list[int]) -> Iterator[pa.RecordBatch]:
+def _batches(table: Table) -> Iterator[pa.RecordBatch]:
+    seen = 0
     with hashing() as pool:
-        for batch in read_batches(table.path):
-            made = _columns(table, batch)
-            seen[0] += batch.num_rows
+        for batch in read_batches(table.text):
+            made = _columns(table, batch, first_row=seen + 1)
+            seen += batch.num_rows
             yield _without_missing(table, made, pool)
-    missing = len(table.skipped.get(MISSING, ()))
-    if missing * 2 > seen[0]:
-        where = "in the tar" if table.members is not None else f"below {table.path.parent}"
-        raise ReweighError(f"{missing:,} of {seen[0]:,} images of {table.path} are not there, e.g. {table.skipped[MISSING][0]}: looked {where}.")
+    missing = table.skipped.get(MISSING, ())
+    if len(missing) * 2 > seen:
+        where = f"in {', '.join(table.places.files)}" if table.places is not None else f"below {table.path.parent}"
+        raise ReweighError(f"{len(missing):,} of {seen:,} images of {table.path} are not there, e.g. {missing[0]}: looked {where}.")
 
 
-def _columns(table: Table, batch: pa.RecordBatch) -> pa.RecordBatch:
+def _columns(table: Table, batch: pa.RecordBatch, *, first_row: int) -> pa.RecordBatch:
     """The batch under our names and types."""
-    made: dict[str, pa.Array] = {}
+    theirs = {ours: batch.column(name) for ours, name in table.columns.items()}
     where = str(table.path)
-    files = _text(batch.column(table.columns["file"]))
-    if files.null_count:
-        row = int(np.flatnonzero(np.asarray(files.is_null()))[0])
-        raise ReweighError(f"{where}: a row has no file (row {row + 1} of its block: {batch.slice(row, 1).to_pylist()[0]}).")
-    files = pc.replace_substring(files, "\\", "/")
-    made["uid"] = _text(batch.column(table.columns["uid"])) if "uid" in table.columns else files
-    made["file"] = files
-    for name in ("label", "verified_label"):
-        if name in table.columns:
-            texts = _text(batch.column(table.columns[name]))
-            made[name] = table.classes.labels(texts, column=name, where=where, uids=made["uid"])
+    files = _files(table, theirs["file"], first_row)
+    uids = files if "uid" not in theirs else pc.coalesce(texts_of(theirs["uid"]), files)
+    made: dict[str, pa.Array] = {"uid": uids, "file": files}
+    for name in ("label", "verified_label", "truth"):
+        if name in theirs:
+            made[name] = table.classes.labels(texts_of(theirs[name]), column=name, where=where, uids=uids)
     made["label"] = made["label"].fill_null(-1)
-    made["split"] = _splits(table, batch, made["uid"])
+    train = pa.array(["train"] * batch.num_rows, pa.string())
+    made["split"] = splits_of(theirs["split"], where=where, uids=uids) if "split" in theirs else train
     for name, kind in NUMBERS.items():
-        if name in table.columns:
-            made[name] = _numbers(batch.column(table.columns[name]), kind, name, where, made["uid"])
+        if name in theirs:
+            made[name] = numbers_of(theirs[name], kind, column=name, where=where, uids=uids)
     for name in ("source", "query", "title", "description", "group"):
-        if name in table.columns:
-            made[name] = _text(batch.column(table.columns[name]))
-    if "tags" in table.columns:
-        made["tags"] = _tags(batch.column(table.columns["tags"]))
-    made["verified"] = _verified(table, batch, made, where)
-    for name, theirs in table.extra.items():
-        made[name] = batch.column(theirs)
+        if name in theirs:
+            made[name] = texts_of(theirs[name])
+    if "tags" in theirs:
+        made["tags"] = tags_of(theirs["tags"])
+    made["verified"] = _verified(theirs, made, where=where)
+    made |= {name: kept_values(batch.column(own)) for name, own in table.extra.items()}
     return pa.record_batch(made)
 
 
-def _splits(table: Table, batch: pa.RecordBatch, uids: pa.Array) -> pa.Array:
-    if "split" not in table.columns:
-        return pa.array(["train"] * batch.num_rows, pa.string())
-    texts = pc.utf8_lower(_text(batch.column(table.columns["split"])).fill_null("train")).dictionary_encode()
-    names = [SPLIT_NAMES.get(text, text) for text in texts.dictionary.to_pylist()]
-    for number, name in enumerate(names):
-        if name not in SPLITS:
-            row = int(np.flatnonzero(np.asarray(texts.indices) == number)[0])
-            raise ReweighError(f"{table.path}: split {name!r} of {uids[row].as_py()!r} is none of {', '.join(SPLITS)}.")
-    return pa.array(names, pa.string()).take(texts.indices)
+def _files(table: Table, values: pa.Array, first_row: int) -> pa.Array:
+    """Paths relative to the table's folder, with '/' between their parts; absolute only where they lie outside of it."""
+    files = texts_of(values, trim=False)
+    if files.null_count:
+        row = int(np.flatnonzero(np.asarray(files.is_null()))[0])
+        raise ReweighError(f"{table.path}: row {first_row + row} (the first below the names is row 1) has no file.")
+    files = pc.replace_substring(files, "\\", "/")
+    inside = f"{table.path.parent}/".replace("//", "/")
+    for prefix in (inside, "./"):
+        starts = pc.starts_with(files, prefix)
+        if pc.any(starts).as_py():
+            files = pc.if_else(starts, pc.utf8_slice_codeunits(files, len(prefix)), files)
+    return files
 
 
-def _numbers(values: pa.Array, kind: pa.DataType, name: str, where: str, uids: pa.Array) -> pa.Array:
-    """Whole numbers; a text that is none is an error that names its image. A rank under 1 is no rank."""
-    try:
-        made = values.cast(pa.float64()).cast(kind)
-    except pa.ArrowInvalid as cause:
-        texts = _text(values).to_pylist()
-        row = next(i for i, text in enumerate(texts) if text is not None and not text.strip().lstrip("-").isdigit())
-        raise ReweighError(f"{where}: {name} {texts[row]!r} of {uids[row].as_py()!r} is no whole number.") from cause
-    return pc.if_else(pc.less(made, 1), None, made) if name == "rank" else made
-
-
-def _tags(values: pa.Array) -> pa.Array:
-    """A list as it is; a text split at '|', blanks around and empty tags dropped."""
-    if pa.types.is_list(values.type) or pa.types.is_large_list(values.type):
-        return values.cast(pa.list_(pa.string()))
-    return pa.array([None if v is None else [t.strip() for t in v.split("|") if t.strip()] for v in _text(values).to_pylist()], pa.list_(pa.string()))
-
-
-def _verified(table: Table, batch: pa.RecordBatch, made: Mapping[str, pa.Array], where: str) -> pa.Array:
+def _verified(theirs: Mapping[str, pa.Array], made: Mapping[str, pa.Array], *, where: str) -> pa.Array:
     """Whether a person found the label right: follows from verified_label where that is given, else as the source says."""
-    if "verified_label" in made:
-        return pc.equal(made["label"], made["verified_label"])
-    if "verified" not in table.columns:
-        return pa.nulls(batch.num_rows, pa.bool_())
-    values = batch.column(table.columns["verified"])
-    if pa.types.is_boolean(values.type):
-        return values
-    texts = pc.utf8_lower(_text(values)).to_pylist()
-    bad = next((i for i, t in enumerate(texts) if t is not None and t not in TRUE + FALSE), None)
-    if bad is not None:
-        raise ReweighError(
-            f"{where}: verified {texts[bad]!r} of {made['uid'][bad].as_py()!r} is neither true nor false; "
-            "where it names the right class, map it: --column verified_label=verified"
-        )
-    return pa.array([None if t is None else t in TRUE for t in texts], pa.bool_())
+    own = flags_of(theirs["verified"], where=where, uids=made["uid"]) if "verified" in theirs else None
+    if "verified_label" not in made:
+        return pa.nulls(len(made["uid"]), pa.bool_()) if own is None else own
+    is_labelled = pc.greater_equal(made["label"], 0)
+    follows = pc.if_else(is_labelled, pc.equal(made["label"], made["verified_label"]), pa.scalar(None, pa.bool_()))
+    return follows if own is None else pc.coalesce(follows, own)
 
 
-def _without_missing(table: Table, batch: pa.RecordBatch, pool: Any) -> pa.RecordBatch:
+def _without_missing(table: Table, batch: pa.RecordBatch, pool: ThreadPoolExecutor) -> pa.RecordBatch:
     """The batch with places in tars and hashes of bytes, without rows whose image is not there."""
-    files = batch.column("file").to_pylist()
-    if table.members is not None:
-        found = [table.members.get(name.removeprefix("./")) for name in files]
-        batch, files = _keep(table, batch, [place is not None for place in found], [MISSING] * len(files))
-        places = [place for place in found if place is not None]
-        batch = _set(batch, "file", pa.array([tar for tar, _ in places], pa.string()))
-        batch = _set(batch, "offset", pa.array([member.offset for _, member in places], pa.int64()))
-        batch = _set(batch, "length", pa.array([member.length for _, member in places], pa.int64()))
-        files = [tar for tar, _ in places]
+    if table.places is not None:
+        at = find_places(table.places, batch.column("file"))
+        batch = _keep(table, batch, at >= 0, [MISSING])
+        at = at[at >= 0]
+        names = pa.array(table.places.files, pa.string()).take(pa.array(table.places.tar[at]))
+        batch = _set(batch, file=names, offset=pa.array(table.places.offset[at]), length=pa.array(table.places.length[at]))
+    elif not table.is_hashed:
+        batch = _keep(table, batch, are_there(table.listed, batch.column("file")), [MISSING])
     if not table.is_hashed or not batch.num_rows:
         return batch
-    has_range = "offset" in batch.schema.names
-    offsets = batch.column("offset").to_pylist() if has_range else [None] * len(files)
-    lengths = batch.column("length").to_pylist() if has_range else [None] * len(files)
-    root = table.path.parent
-    locations = [ImageLocation(root / os.path.expanduser(f), o, n) for f, o, n in zip(files, offsets, lengths, strict=True)]
-    hashes = hash_images(pool, locations)
-    batch = _set(batch, "content", pa.array([value for value, _ in hashes], pa.string()))
-    return _keep(table, batch, [value is not None for value, _ in hashes], [reason for _, reason in hashes])[0]
+    hashes = hash_images(pool, _locations(table.path.parent, batch))
+    batch = _set(batch, content=pa.array([value for value, _ in hashes], pa.string()))
+    return _keep(table, batch, np.array([value is not None for value, _ in hashes]), [reason for _, reason in hashes])
 
 
-def _keep(table: Table, batch: pa.RecordBatch, kept: list[bool], reasons: list[str]) -> tuple[pa.RecordBatch, list[str]]:
-    if not all(kept):
-        for uid, keep, reason in zip(batch.column("uid").to_pylist(), kept, reasons, strict=True):
-            if not keep:
-                table.skipped[reason].append(uid)
-        batch = batch.filter(pa.array(kept, pa.bool_()))
-    return batch, batch.column("file").to_pylist()
+def _locations(root: Path, batch: pa.RecordBatch) -> list[ImageLocation]:
+    nothing = [None] * batch.num_rows
+    offset, length = (batch.column(n).to_pylist() if n in batch.schema.names else nothing for n in ("offset", "length"))
+    files = batch.column("file").to_pylist()
+    return [ImageLocation(root / file, o, n) for file, o, n in zip(files, offset, length, strict=True)]
 
 
-def _set(batch: pa.RecordBatch, name: str, values: pa.Array) -> pa.RecordBatch:
-    columns = {n: batch.column(n) for n in batch.schema.names}
-    columns[name] = values
-    return pa.record_batch(columns)
+def _keep(table: Table, batch: pa.RecordBatch, kept: NDArray[np.bool_], reasons: Sequence[str]) -> pa.RecordBatch:
+    """The rows that are kept; the uids of the others are listed by their reasons, one a row or one for all."""
+    if kept.all():
+        return batch
+    left = np.flatnonzero(~kept)
+    for row, uid in zip(left.tolist(), batch.column("uid").take(pa.array(left)).to_pylist(), strict=True):
+        table.skipped[reasons[row] if len(reasons) > 1 else reasons[0]].append(uid)
+    return batch.filter(pa.array(kept))
 
 
-def _text(values: pa.Array) -> pa.Array:
-    """The column as texts without blanks around; empty ones are null."""
-    if pa.types.is_dictionary(values.type):
-        values = values.dictionary_decode()
-    if pa.types.is_floating(values.type):
-        values = values.cast(pa.int64())  # whole numbers that a gap in a column of numbers made floats
-    texts = pc.utf8_trim_whitespace(values.cast(pa.string()))
-    return pc.if_else(pc.equal(texts, ""), None, texts)
+def _set(batch: pa.RecordBatch, **columns: pa.Array) -> pa.RecordBatch:
+    return pa.record_batch({name: batch.column(name) for name in batch.schema.names} | columns)

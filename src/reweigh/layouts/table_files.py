@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,45 +14,65 @@ import pyarrow.json as pa_json
 import pyarrow.parquet as pq
 
 from reweigh.errors import ReweighError
+from reweigh.layouts.whole_text import open_bytes
 
 FORMS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "json", ".ndjson": "json", ".parquet": "parquet"}
 BLOCK_BYTES = 16 << 20
 
 
+def form_of(path: Path) -> str | None:
+    """csv, tsv, json or parquet by the file's ending, .gz apart; None: none of them."""
+    name = path.name.lower()
+    plain = name.removesuffix(".gz")
+    form = FORMS.get(Path(plain).suffix)
+    return None if form == "parquet" and plain != name else form
+
+
 def is_table(path: Path) -> bool:
     """Whether the file's ending is one of those that can be read."""
-    return path.is_file() and path.suffix.lower() in FORMS
+    return path.is_file() and form_of(path) is not None
 
 
 def column_names(path: Path) -> list[str]:
     """The table's columns. Raises ReweighError for a file that is empty or not of the form that its ending says."""
-    form = FORMS[path.suffix.lower()]
-    if form == "parquet":
-        with _explained(path):
-            return list(pq.read_schema(path).names)
     with _explained(path):
-        return list(next(read_batches(path)).schema.names)
+        names = list(pq.read_schema(path).names) if form_of(path) == "parquet" else _first(path)
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ReweighError(f"{path} has two columns named {twice[0]!r}; rename one of them.")
+    return names
 
 
 def read_batches(path: Path, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
     """Blocks of rows, of all columns or of these; in a CSV every value is a text, and an empty one is null."""
-    form = FORMS[path.suffix.lower()]
+    form = form_of(path)
     with _explained(path):
         if form == "parquet":
             with pq.ParquetFile(path) as file:
                 yield from file.iter_batches(batch_size=65_536, columns=None if columns is None else list(columns))
         elif form == "json":
-            options = pa_json.ReadOptions(block_size=BLOCK_BYTES)
-            for batch in pa_json.open_json(path, read_options=options):
-                yield batch if columns is None else batch.select(list(columns))
+            yield from _read_json(path, columns)
         else:
             yield from _read_csv(path, columns, delimiter="\t" if form == "tsv" else ",")
 
 
+def _first(path: Path) -> list[str]:
+    form = form_of(path)
+    if form == "json":
+        return list(_json_schema(path).names)
+    return _header(path, delimiter="\t" if form == "tsv" else ",")
+
+
+def _header(path: Path, *, delimiter: str) -> list[str]:
+    """The names in the first line of a CSV."""
+    with open_bytes(path) as file:
+        line = file.readline()
+    parse = pa_csv.ParseOptions(delimiter=delimiter)
+    return list(pa_csv.read_csv(io.BytesIO(line), parse_options=parse).schema.names)
+
+
 def _read_csv(path: Path, columns: Sequence[str] | None, *, delimiter: str) -> Iterator[pa.RecordBatch]:
-    parse = pa_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True)
-    read = pa_csv.ReadOptions(block_size=BLOCK_BYTES)
-    names = pa_csv.open_csv(path, read_options=read, parse_options=parse).schema.names
+    names = _header(path, delimiter=delimiter)
     convert = pa_csv.ConvertOptions(
         column_types={name: pa.string() for name in names},
         strings_can_be_null=True,
@@ -57,21 +80,53 @@ def _read_csv(path: Path, columns: Sequence[str] | None, *, delimiter: str) -> I
         quoted_strings_can_be_null=True,
         include_columns=list(columns) if columns is not None else [],
     )
+    parse = pa_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True)
+    read = pa_csv.ReadOptions(block_size=BLOCK_BYTES)
     yield from pa_csv.open_csv(path, read_options=read, parse_options=parse, convert_options=convert)
 
 
-class _explained:
+def _read_json(path: Path, columns: Sequence[str] | None) -> Iterator[pa.RecordBatch]:
+    schema = _json_schema(path)
+    options = pa_json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore")
+    for block in _line_blocks(path):
+        table = pa_json.read_json(io.BytesIO(block), pa_json.ReadOptions(block_size=len(block) + 1), options)
+        yield from (table if columns is None else table.select(list(columns))).combine_chunks().to_batches()
+
+
+def _json_schema(path: Path) -> pa.Schema:
+    """The columns of all lines: a first block may lack a column, or have nothing but null in it."""
+    found: pa.Schema | None = None
+    for block in _line_blocks(path):
+        own = pa_json.read_json(io.BytesIO(block), pa_json.ReadOptions(block_size=len(block) + 1)).schema
+        # what looks like a date is a text in our tables, and one that looks so in one block only would not fit the next
+        own = pa.schema([f.with_type(pa.string()) if pa.types.is_temporal(f.type) else f for f in own])
+        found = own if found is None else pa.unify_schemas([found, own], promote_options="permissive")
+    if found is None:
+        raise ReweighError(f"{path} holds no row.")
+    return pa.schema([f.with_type(pa.string()) if pa.types.is_null(f.type) else f for f in found])
+
+
+def _line_blocks(path: Path) -> Iterator[bytes]:
+    """Whole lines, about BLOCK_BYTES at a time; blocks of blank lines are left out."""
+    rest = b""
+    with open_bytes(path) as file:
+        while data := file.read(BLOCK_BYTES):
+            lines, newline, last = data.rpartition(b"\n")
+            if newline:
+                block, rest = rest + lines + newline, last
+                if block.strip():
+                    yield block.removeprefix(b"\xef\xbb\xbf")
+            else:
+                rest += data
+    if rest.strip():
+        yield rest.removeprefix(b"\xef\xbb\xbf")
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
     """Arrow's errors on a file, as one line that names it."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, StopIteration):
-            raise ReweighError(f"{self._path} holds no row.") from error
-        if isinstance(error, pa.ArrowInvalid | pa.ArrowTypeError | UnicodeDecodeError):
-            reason = " ".join(str(error).split())[:300]
-            raise ReweighError(f"{self._path} cannot be read as {FORMS[self._path.suffix.lower()]}: {reason}") from error
+    try:
+        yield
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, UnicodeDecodeError, gzip.BadGzipFile) as cause:
+        reason = " ".join(str(cause).split())[:300]
+        raise ReweighError(f"{path} cannot be read as {form_of(path)}: {reason}") from cause
