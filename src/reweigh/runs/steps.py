@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -38,9 +39,9 @@ class Work:
     cache: Path
     progress: Progress
 
-    @property
+    @cached_property
     def splits(self) -> Splits:
-        """Training and test rows, the same at every call."""
+        """Training and test rows."""
         return resolve_splits(self.catalog, test_fraction=self.recipe.evaluation.test_fraction, seed=self.recipe.seed)
 
 
