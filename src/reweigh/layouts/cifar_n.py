@@ -8,9 +8,9 @@ written as PNGs into the catalog; and images as JPEGs, in `cifar10n.tar` or as f
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import shutil
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from reweigh.catalog.tables import Catalog, ImageLocation, plain_classes
 from reweigh.catalog.writing import write_catalog
 from reweigh.errors import ReweighError, look_up
 from reweigh.images.tar_members import read_members
-from reweigh.layouts.content import MISSING, hash_images, hashing
+from reweigh.layouts.content import MISSING, content_hash, hash_images, hashing
 from reweigh.layouts.restricted_pickle import read_pickle
 from reweigh.progress import Progress, silent
 
@@ -42,6 +42,8 @@ def index_cifar_n(source: Path, output: Path, options: Mapping[str, Any], *, pro
     """CIFAR-10 with one of its label sets: option `labels`, `worse` where not said. Images that are not there are counted."""
     labels = options.get("labels", DEFAULT_LABELS)
     look_up(labels, LABELS, kind="label set of CIFAR-10N")
+    if not source.is_dir():
+        raise ReweighError(f"{source} is a file; the layout cifar-n reads the folder of its files.")
     options = {**options, "labels": labels}
     if (source / "train_labels.csv").is_file():
         return _index_jpegs(source, output, options, progress=progress)
@@ -53,62 +55,70 @@ def is_cifar_n(source: Path) -> bool:
     if not source.is_dir():
         return False
     if (source / "train_labels.csv").is_file():
-        with (source / "train_labels.csv").open() as file:
+        with (source / "train_labels.csv").open(encoding="utf-8-sig", errors="replace") as file:
             return {"clean", "worse", "aggre"} <= set(file.readline().strip().split(","))
-    return any(_find(source, (name,)) for name in BATCHES[:1])
+    return _find(source, BATCHES[:1]) is not None
 
 
 def _index_jpegs(source: Path, output: Path, options: Mapping[str, Any], *, progress: Progress) -> Catalog:
-    members = {}
-    if (source / "cifar10n.tar").is_file():
-        members = {member.name: member for member in read_members(source / "cifar10n.tar")}
-    skipped: dict[str, list[str]] = {MISSING: [], "empty file": []}
+    """Rows of both lists whose image is a member of a tar beside them, or a file."""
+    members = {m.name: (tar.name, m.offset, m.length) for tar in sorted(source.glob("*.tar")) for m in read_members(tar)}
+    skipped: dict[str, list[str]] = defaultdict(list)
 
     def batches() -> Iterator[pa.RecordBatch]:
         with hashing() as pool:
             for split in ("train", "test"):
                 rows = _read_rows(source / f"{split}_labels.csv", options["labels"] if split == "train" else "clean")
-                places = [_place(source, members, row["file"]) for row in rows]
-                skipped[MISSING] += [row["file"] for row, place in zip(rows, places, strict=True) if place is None]
-                kept = [(row, place) for row, place in zip(rows, places, strict=True) if place is not None]
-                found = hash_images(pool, [ImageLocation(source / p[0], p[1], p[2]) for _, p in kept])
-                skipped["empty file"] += [row["file"] for (row, _), (value, _) in zip(kept, found, strict=True) if value is None]
-                whole = [(row, place, value) for (row, place), (value, _) in zip(kept, found, strict=True) if value is not None]
-                yield _jpeg_batch(whole, split)
+                for row in rows:
+                    row["place"] = members.get(row["file"]) or ((row["file"], None, None) if (source / row["file"]).is_file() else None)
+                skipped[_missing(source)] += [row["file"] for row in rows if row["place"] is None]
+                there = [row for row in rows if row["place"] is not None]
+                if options.get("hash", True):
+                    locations = [ImageLocation(source / file, offset, length) for file, offset, length in (r["place"] for r in there)]
+                    for row, (content, reason) in zip(there, hash_images(pool, locations), strict=True):
+                        row["content"] = content
+                        if content is None:
+                            skipped[reason].append(row["file"])
+                    there = [row for row in there if row["content"] is not None]
+                yield _jpeg_batch(there, split)
 
     return write_catalog(
         output, batches(), plain_classes(NAMES), layout="cifar-n", options=options, root=source, with_truth=True, skipped=skipped, progress=progress
     )
 
 
+def _missing(source: Path) -> str:
+    """Why an image is not there; half of the JPEG form lies in an archive that has to be unpacked first."""
+    packed = sorted(path.name for path in source.glob("*.tar.gz"))
+    return f"{MISSING} ({', '.join(packed)} is not unpacked)" if packed else MISSING
+
+
 def _read_rows(path: Path, labels: str) -> list[dict[str, Any]]:
     if not path.is_file():
         raise ReweighError(f"No {path.name} in {path.parent}: the JPEG form of CIFAR-10N has train_labels.csv and test_labels.csv.")
-    with path.open(newline="") as file:
+    with path.open(newline="", encoding="utf-8-sig") as file:
         rows = list(csv.DictReader(file))
-    if not rows or labels not in rows[0]:
-        raise ReweighError(f"{path} has no column {labels!r}; it has: {', '.join(rows[0]) if rows else 'no row'}.")
+    for name in ("file", labels, "clean"):
+        if not rows or name not in rows[0]:
+            raise ReweighError(f"{path} has no column {name!r}; it has: {', '.join(rows[0]) if rows else 'no row'}.")
+    for row in rows:
+        for name in (labels, "clean"):
+            if not (row[name] or "").isdecimal():
+                raise ReweighError(f"{path}: {name} {row[name]!r} of {row['file']!r} is no label; they are 0..{len(NAMES) - 1}.")
     return [{"file": row["file"], "label": int(row[labels]), "clean": int(row["clean"])} for row in rows]
 
 
-def _place(source: Path, members: Mapping[str, Any], name: str) -> tuple[str, int | None, int | None] | None:
-    """(file, offset, length) of an image: unpacked as a file, else in the tar; None: neither."""
-    if name in members:
-        return "cifar10n.tar", members[name].offset, members[name].length
-    return (name, None, None) if (source / name).is_file() else None
-
-
-def _jpeg_batch(rows: list[tuple[dict[str, Any], tuple[str, int | None, int | None], str]], split: str) -> pa.RecordBatch:
+def _jpeg_batch(rows: list[dict[str, Any]], split: str) -> pa.RecordBatch:
     return pa.record_batch(
         {
-            "uid": pa.array([row["file"] for row, _, _ in rows], pa.string()),
+            "uid": pa.array([row["file"] for row in rows], pa.string()),
             "split": pa.array([split] * len(rows), pa.string()),
-            "file": pa.array([place[0] for _, place, _ in rows], pa.string()),
-            "offset": pa.array([place[1] for _, place, _ in rows], pa.int64()),
-            "length": pa.array([place[2] for _, place, _ in rows], pa.int64()),
-            "label": pa.array([row["label"] for row, _, _ in rows], pa.int32()),
-            "content": pa.array([value for _, _, value in rows], pa.string()),
-            "truth": pa.array([row["clean"] for row, _, _ in rows], pa.int32()),
+            "file": pa.array([row["place"][0] for row in rows], pa.string()),
+            "offset": pa.array([row["place"][1] for row in rows], pa.int64()),
+            "length": pa.array([row["place"][2] for row in rows], pa.int64()),
+            "label": pa.array([row["label"] for row in rows], pa.int32()),
+            "content": pa.array([row.get("content") for row in rows], pa.string()),
+            "truth": pa.array([row["clean"] for row in rows], pa.int32()),
         }
     )
 
@@ -159,16 +169,10 @@ def _official_batches(
 def _write_pngs(
     images: Path, pixels: NDArray[np.uint8], given: NDArray[np.int64], truth: NDArray[np.int64], *, split: str, offset: int
 ) -> pa.RecordBatch:
-    from PIL import Image
-
     (images / split).mkdir(exist_ok=True)
-    names, content = [], []
-    for number, image in enumerate(pixels):
-        data = io.BytesIO()
-        Image.fromarray(image).save(data, "PNG")
-        names.append(f"{split}/{offset + number:05d}.png")
-        (images / names[-1]).write_bytes(data.getvalue())
-        content.append(hashlib.blake2b(data.getvalue(), digest_size=16).hexdigest())
+    names = [f"{split}/{offset + number:05d}.png" for number in range(len(pixels))]
+    with hashing() as pool:
+        content = list(pool.map(_write_png, [images / name for name in names], pixels))
     return pa.record_batch(
         {
             "uid": names,
@@ -181,12 +185,22 @@ def _write_pngs(
     )
 
 
+def _write_png(path: Path, pixels: NDArray[np.uint8]) -> str:
+    """Write an image (32, 32, 3) and give the hash of its bytes."""
+    from PIL import Image
+
+    data = io.BytesIO()
+    Image.fromarray(pixels).save(data, "PNG")
+    path.write_bytes(data.getvalue())
+    return content_hash(data.getvalue())
+
+
 def _batch(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Pixels (n, 32, 32, 3) and labels (n,) of one published batch."""
     value = read_pickle(path)
     found = {key.decode() if isinstance(key, bytes) else key: v for key, v in value.items()} if isinstance(value, dict) else {}
-    if "data" not in found or "labels" not in found or np.asarray(found["data"]).shape[1:] != (3072,):
-        raise ReweighError(f"{path} is no batch of CIFAR-10: looked for data (n, 3072) and labels; found {', '.join(map(str, found)) or type(value)}.")
+    if not {"data", "labels"} <= set(found) or np.shape(found["data"]) != (len(found["labels"]), 3072):
+        raise ReweighError(f"{path} is no batch of CIFAR-10: looked for data (n, 3072) and n labels; found {', '.join(map(str, found)) or type(value)}.")
     data = np.asarray(found["data"], np.uint8)
     return data.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), np.asarray(found["labels"], np.int64)
 
@@ -197,7 +211,10 @@ def _human_labels(path: Path, name: str) -> tuple[NDArray[np.int64], NDArray[np.
     if not isinstance(found, dict) or LABELS[name] not in found or "clean_label" not in found:
         keys = ", ".join(map(str, found)) if isinstance(found, dict) else type(found).__name__
         raise ReweighError(f"{path} has no {LABELS[name]!r} and 'clean_label'; found {keys}.")
-    return np.asarray(found[LABELS[name]], np.int64), np.asarray(found["clean_label"], np.int64)
+    labels, clean = np.asarray(found[LABELS[name]], np.int64), np.asarray(found["clean_label"], np.int64)
+    if labels.shape != clean.shape or labels.ndim != 1:
+        raise ReweighError(f"{path}: {LABELS[name]!r} has shape {labels.shape}, 'clean_label' {clean.shape}; both have one label an image.")
+    return labels, clean
 
 
 def _batch_folder(source: Path) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from reweigh.catalog.tables import ImageLocation, image_locations, is_catalog, o
 from reweigh.errors import ReweighError
 from reweigh.images.tar_members import is_tar, read_members
 from reweigh.layouts.image_names import is_image, is_unicode, natural_order
+from reweigh.layouts.whole_text import whole_text
 
 BLOCK = 8192
 
@@ -26,8 +28,8 @@ def find_images(path: Path) -> Iterator[tuple[str, ImageLocation]]:
     if path.is_dir():
         yield from _catalog(path) if is_catalog(path) else _folder(path)
     elif is_tar(path):
-        yield from ((m.name, ImageLocation(path, m.offset, m.length)) for m in read_members(path) if is_image(m.name))
-    elif path.suffix == ".txt":
+        yield from ((m.name, ImageLocation(path, m.offset, m.length)) for m in read_members(path) if is_image(m.name) and is_unicode(m.name))
+    elif path.suffix.lower() == ".txt":
         yield from _list(path)
     elif is_image(path.name):
         yield path.name, ImageLocation(path)
@@ -40,14 +42,18 @@ def _folder(path: Path) -> Iterator[tuple[str, ImageLocation]]:
         inner[:] = sorted((name for name in inner if not name.startswith(".")), key=natural_order)
         for name in sorted(files, key=natural_order):
             whole = Path(folder) / name
-            if is_image(name) and is_unicode(str(whole)):
-                yield str(whole.relative_to(path)), ImageLocation(whole)
+            inside = whole.relative_to(path).as_posix()
+            if is_image(name) and is_unicode(inside):
+                yield inside, ImageLocation(whole)
 
 
 def _list(path: Path) -> Iterator[tuple[str, ImageLocation]]:
-    for line in path.read_text(encoding="utf-8-sig").splitlines():
-        if line.strip():
-            yield line.strip(), ImageLocation(path.parent / line.strip())
+    """A path a line; a file that is not there is handed on, so that it is listed among what cannot be read."""
+    with tempfile.TemporaryDirectory() as scratch:
+        lines = whole_text(path, Path(scratch)).path.read_text(encoding="utf-8-sig").split("\n")
+    for line in (line.strip().replace("\\", "/") for line in lines):
+        if line:
+            yield line, ImageLocation(path.parent / line)
 
 
 def _catalog(path: Path) -> Iterator[tuple[str, ImageLocation]]:

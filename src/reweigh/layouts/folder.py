@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from reweigh.catalog.tables import Catalog, ImageLocation, plain_classes
+from reweigh.catalog.tables import Catalog, Classes, ImageLocation, is_catalog, plain_classes
 from reweigh.catalog.writing import write_catalog
 from reweigh.errors import ReweighError
 from reweigh.layouts.content import hash_images, hashing
 from reweigh.layouts.image_names import is_image, is_unicode, natural_order
+from reweigh.layouts.table_files import form_of
 from reweigh.progress import Progress, silent
 
 SPLIT_FOLDERS = {
     "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "dev": "val", "test": "test", "testing": "test",
+    "eval": "test", "evaluation": "test",
 }  # fmt: skip
 BLOCK = 16_384
 
@@ -29,8 +33,11 @@ def index_folder(source: Path, output: Path, options: Mapping[str, Any], *, prog
     Folders named train, val, test (or training, valid, validation, dev, testing) at the top are splits. Images below a class
     folder, however deep, are of that class; hidden files are passed over, other files and images outside of class
     folders are counted as skipped.
+    A class named like a WordNet id (n02123597) has that as its synset.
     Raises ReweighError for a folder without images, without class folders, or whose val and train share no class.
     """
+    if not source.is_dir():
+        raise ReweighError(f"{source} is a file; the layout folder reads a folder with a folder a class.")
     splits = _splits(source)
     names = _class_names(source, splits)
     skipped: dict[str, list[str]] = defaultdict(list)
@@ -38,14 +45,14 @@ def index_folder(source: Path, output: Path, options: Mapping[str, Any], *, prog
     batches = _batches(source, rows, skipped, is_hashed=options.get("hash", True))
     first = next(batches, None)
     if first is None:
-        raise ReweighError(f"No images in {source}: its {len(names)} class folders hold none ({', '.join(names[:5])}).")
+        raise ReweighError(f"No images in {source}: its {len(names)} class folders ({_some(names)}) hold none that can be read.")
 
     def all_batches() -> Iterator[pa.RecordBatch]:
         yield first
         yield from batches
 
     return write_catalog(
-        output, all_batches(), plain_classes(names), layout="folder", options=options, root=source, skipped=skipped, progress=progress
+        output, all_batches(), _classes(names), layout="folder", options=options, root=source, skipped=skipped, progress=progress
     )
 
 
@@ -54,14 +61,32 @@ def is_folder_layout(source: Path) -> bool:
     return source.is_dir() and any(entry.is_dir() and not entry.name.startswith(".") for entry in os.scandir(source))
 
 
+def _classes(names: Sequence[str]) -> Classes:
+    """Classes named as their folders."""
+    synsets = tuple(name if re.fullmatch(r"n\d{8}", name) else None for name in names)
+    return replace(plain_classes(names), synsets=synsets)
+
+
 def _splits(source: Path) -> dict[str, Path]:
-    """Split -> folder; {"train": source} where no folder is named like a split."""
-    found = {SPLIT_FOLDERS[p.name.lower()]: p for p in _folders(source) if p.name.lower() in SPLIT_FOLDERS}
+    """Split -> folder; {"train": source} where no folder is named like train. Raises ReweighError for two of one split."""
+    found: dict[str, Path] = {}
+    for folder in _folders(source):
+        split = SPLIT_FOLDERS.get(folder.name.lower())
+        if split in found:
+            raise ReweighError(f"{source} has {found[split].name} and {folder.name}, both of which mean {split}; keep one of them.")
+        if split is not None:
+            found[split] = folder
     return found if "train" in found else {"train": source}
 
 
 def _folders(path: Path) -> list[Path]:
-    return sorted((p for p in path.iterdir() if p.is_dir() and not p.name.startswith(".")), key=lambda p: natural_order(p.name))
+    """Folders in the folder that are not hidden and no catalogs or runs of ours, in natural order."""
+    found = [p for p in path.iterdir() if is_unicode(p.name) and not p.name.startswith(".") and p.is_dir() and not _is_ours(p)]
+    return sorted(found, key=lambda p: natural_order(p.name))
+
+
+def _is_ours(path: Path) -> bool:
+    return is_catalog(path) or (path / "run.json").is_file()
 
 
 def _class_names(source: Path, splits: Mapping[str, Path]) -> list[str]:
@@ -72,17 +97,25 @@ def _class_names(source: Path, splits: Mapping[str, Path]) -> list[str]:
     for split, names in found.items():
         if split != "train" and names and not train & set(names):
             raise ReweighError(
-                f"{splits[split]} has the class folders {', '.join(names[:3])}, of which {splits['train']} has none "
-                f"({', '.join(found['train'][:3])} ...): its images are not sorted into classes; use a table."
+                f"{splits[split]} has the class folders {_some(names)}, of which {splits['train']} has none "
+                f"({_some(found['train'])}): its images are not sorted into classes (as in Tiny ImageNet's val/images). "
+                "Move each into a folder of its class, or give a table."
             )
     return sorted(set().union(*found.values()), key=natural_order)
 
 
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (" ..." if len(names) > 3 else "") if names else "no folder at all"
+
+
 def _no_class_folders(source: Path) -> str:
-    images = [p.name for p in source.iterdir() if p.is_file() and is_image(p.name)]
+    names = sorted(p.name for p in source.iterdir() if p.is_file())
+    images, tables = [n for n in names if is_image(n)], [n for n in names if form_of(source / n)]
     if images:
         return f"{source} has {len(images):,} images but no folder a class; sort them into folders, or give a table with file and label."
-    return f"{source} is empty: looked for a folder a class with images in it."
+    if tables:
+        return f"{source} has no folder a class, but tables ({_some(tables)}): name the table itself, {source / tables[0]}."
+    return f"{source} is empty: looked for a folder a class with images in it; found {_some(names) if names else 'nothing'}."
 
 
 def _rows(
@@ -91,33 +124,32 @@ def _rows(
     """(relative path, split, label) of every image."""
     label = {name: number for number, name in enumerate(names)}
     for split, folder in splits.items():
-        for entry in sorted(os.scandir(folder), key=lambda e: e.name):
-            if entry.name.startswith("."):
-                continue
-            relative = str(Path(entry.path).relative_to(source))
-            if entry.is_dir():
-                for path in _files(entry.path):
-                    inside = path[len(str(source)) + 1 :]
-                    if not is_image(path):
-                        skipped["not an image by its ending"].append(inside)
-                    elif not is_unicode(inside):
-                        skipped["name is not valid Unicode"].append(inside.encode(errors="replace").decode())
-                    else:
-                        yield inside, split, label[entry.name]
-            elif is_image(entry.name):
-                skipped["not in a class folder"].append(relative)
-    if "train" in splits and splits["train"] != source:
+        skipped["not in a class folder"] += [str(p.relative_to(source)) for p in sorted(folder.iterdir()) if is_image(p.name)]
+        for inner in _folders(folder):
+            for path in _files(str(inner), frozenset()):
+                inside = path[len(str(source)) + 1 :]
+                if not is_unicode(inside):
+                    skipped["name is not valid Unicode"].append(inside.encode(errors="replace").decode())
+                elif not is_image(path):
+                    skipped["not an image by its ending"].append(inside)
+                else:
+                    yield inside, split, label[inner.name]
+    if splits["train"] != source:
         known = {folder.name for folder in splits.values()}
         skipped["folder beside train that is no split"] += [p.name for p in _folders(source) if p.name not in known]
 
 
-def _files(folder: str) -> Iterator[str]:
-    """Paths of all files below the folder that are not hidden."""
+def _files(folder: str, above: frozenset[tuple[int, int]]) -> Iterator[str]:
+    """Paths of all files below the folder that are not hidden; a link to a folder that it lies in is passed over."""
+    status = os.stat(folder)  # noqa: PTH116 paths stay texts here: a set has millions
+    place = (status.st_dev, status.st_ino)
+    if place in above:
+        return
     for entry in sorted(os.scandir(folder), key=lambda e: e.name):
         if entry.name.startswith("."):
             continue
         if entry.is_dir():
-            yield from _files(entry.path)
+            yield from _files(entry.path, above | {place})
         else:
             yield entry.path
 

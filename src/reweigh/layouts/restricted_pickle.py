@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import pickle
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,13 @@ ALLOWED = {
     ("numpy.core.multiarray", "_reconstruct"), ("numpy.core.multiarray", "scalar"),
     ("numpy._core.multiarray", "_reconstruct"), ("numpy._core.multiarray", "scalar"),
 }  # fmt: skip
+BROKEN = (
+    pickle.UnpicklingError, EOFError, ValueError, KeyError, IndexError, AttributeError, TypeError, OverflowError, MemoryError,
+    ImportError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+"""What the unpickler raises on bytes that are no pickle, or a hostile one."""
+LARGEST = 1 << 30
+"""Bytes of the largest pickle that is read; CIFAR's batches have 31 million."""
 TORCH_MAGIC = 0x1950A86A20F9469CFC6C
 
 
@@ -34,12 +42,14 @@ def read_pickle(path: Path) -> Any:
     """
     if not path.is_file():
         raise ReweighError(f"No file {path}.")
+    if path.stat().st_size > LARGEST:
+        raise ReweighError(f"{path} has {path.stat().st_size:,} bytes; no file of labels or batch of CIFAR is over {LARGEST:,}.")
     if not path.stat().st_size:
         raise ReweighError(f"{path} is empty (0 bytes): it was published or downloaded so; get it again.")
     try:
         with path.open("rb") as file:
             return _read(path, file)
-    except (pickle.UnpicklingError, EOFError, ValueError, KeyError, IndexError, AttributeError, zipfile.BadZipFile) as cause:
+    except BROKEN as cause:
         raise ReweighError(f"{path} is refused or broken as a pickle of arrays: {cause}.") from cause
 
 
@@ -55,8 +65,10 @@ def _read(path: Path, file: io.BufferedReader) -> Any:
         return value.item() if shape == () else value
     if zipfile.is_zipfile(file):
         with zipfile.ZipFile(file) as archive:
-            (name,) = [n for n in archive.namelist() if n.endswith("data.pkl")]
-            return _Restricted(io.BytesIO(archive.read(name)), encoding="latin1").load()
+            inside = [info for info in archive.infolist() if info.filename.endswith("data.pkl")]
+            if len(inside) != 1 or inside[0].file_size > LARGEST:
+                raise ValueError(f"a zip with {len(inside)} data.pkl, or one over {LARGEST:,} bytes")
+            return _Restricted(io.BytesIO(archive.read(inside[0])), encoding="latin1").load()
     file.seek(0)
     value = _Restricted(file, encoding="latin1").load()
     if value == TORCH_MAGIC:  # torch's form before zip: magic, protocol, system, object

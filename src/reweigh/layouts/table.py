@@ -31,7 +31,7 @@ from reweigh.layouts.table_columns import (
     tags_of,
     texts_of,
 )
-from reweigh.layouts.table_files import column_names, form_of, is_table, read_batches
+from reweigh.layouts.table_files import FORMS, column_names, form_of, is_table, read_batches
 from reweigh.layouts.tar_places import TarPlaces, find_places, read_places
 from reweigh.layouts.whole_text import WholeText, warnings_of, whole_text
 from reweigh.progress import Progress, silent
@@ -65,6 +65,8 @@ def index_table(source: Path, output: Path, options: Mapping[str, Any], *, progr
     missing or empty are skipped and counted.
     Raises ReweighError for a column that is not there, a label that is no class, and images of which most are missing.
     """
+    if not is_table(source):
+        raise ReweighError(f"{source} is no table: looked for a file that ends in {', '.join(FORMS)}, or in .gz after one of them.")
     with tempfile.TemporaryDirectory() as scratch:
         text = WholeText(path=source) if form_of(source) == "parquet" else whole_text(source, Path(scratch))
         table = _open(source, text.path, options, progress)
@@ -126,7 +128,7 @@ def _batches(table: Table) -> Iterator[pa.RecordBatch]:
             made = _columns(table, batch, first_row=seen + 1)
             seen += batch.num_rows
             yield _without_missing(table, made, pool)
-    missing = table.skipped.get(MISSING, ())
+    missing = table.skipped.get(MISSING, [])
     if len(missing) * 2 > seen:
         where = f"in {', '.join(table.places.files)}" if table.places is not None else f"below {table.path.parent}"
         raise ReweighError(f"{len(missing):,} of {seen:,} images of {table.path} are not there, e.g. {missing[0]}: looked {where}.")
@@ -136,7 +138,7 @@ def _columns(table: Table, batch: pa.RecordBatch, *, first_row: int) -> pa.Recor
     """The batch under our names and types."""
     theirs = {ours: batch.column(name) for ours, name in table.columns.items()}
     where = str(table.path)
-    files = _files(table, theirs["file"], first_row)
+    files: pa.Array = _files(table, theirs["file"], first_row)
     uids = files if "uid" not in theirs else pc.coalesce(texts_of(theirs["uid"]), files)
     made: dict[str, pa.Array] = {"uid": uids, "file": files}
     for name in ("label", "verified_label", "truth"):
