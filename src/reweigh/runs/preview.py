@@ -74,7 +74,7 @@ def stratified_sample(labels: NDArray[np.int32], rows: NDArray[np.int64], *, siz
     shuffled = np.random.default_rng(np.random.SeedSequence([seed, 1])).permutation(labelled)
     order = np.argsort(labels[shuffled], kind="stable")
     sizes = np.bincount(labels[shuffled])
-    turn = np.concatenate([np.arange(count) for count in sizes])  # how many of its class stand before it
+    turn = np.arange(len(order)) - np.repeat(np.cumsum(sizes) - sizes, sizes)  # how many of its class stand before it
     return np.sort(shuffled[order][np.argsort(turn, kind="stable")[:size]])
 
 
