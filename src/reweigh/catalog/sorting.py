@@ -93,8 +93,7 @@ def _take(stream: _Stream, bound: str) -> pa.Table:
 
 def _spill(batches: list[pa.RecordBatch], path: Path) -> Path:
     table = _sorted(pa.Table.from_batches(batches).combine_chunks())
-    options = pa.ipc.IpcWriteOptions(compression="lz4")
-    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, table.schema, options=options) as writer:
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table, max_chunksize=READ_ROWS)
     return path
 

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from reweigh.catalog.ahead import ahead
 from reweigh.catalog.counting import Counts, summary
 from reweigh.catalog.fingerprint import add_table, new_fingerprint
 from reweigh.catalog.grouping import Grouping
@@ -37,6 +38,8 @@ from reweigh.whole_files import whole_folder, write_json
 
 GROUP_ROWS = 65_536
 """Rows a row group of images.parquet: what a reader of a few rows has to decode."""
+
+DIFFERING = ("uid", "file", "offset", "length", "title", "description", "content")
 
 
 def write_catalog(
@@ -72,7 +75,7 @@ def write_catalog(
     with whole_folder(path) as partial:
         spill = partial / "spill"
         spill.mkdir()
-        runs = spill_sorted(_prepared(batches, k, with_truth, grouping), spill, on_rows=_speed(progress, total))
+        runs = spill_sorted(ahead(_prepared(batches, k, with_truth, grouping)), spill, on_rows=_speed(progress, total))
         if not runs:
             raise ReweighError(f"No image to index: the source of {path} gave no row.{_reasons(skipped or {})}")
         for name, folder in (beside or {}).items():
@@ -160,19 +163,25 @@ def _write_images(
     with ExitStack() as writers:
         images: pq.ParquetWriter | None = None
         truth = writers.enter_context(pq.ParquetWriter(folder / TRUTH, TRUTH_SCHEMA)) if with_truth else None
-        for block in _regrouped(blocks):
+        for block in ahead(_regrouped(blocks)):
             counts.add(block)
             group = block.schema.get_field_index("group")
             block = block.set_column(group, block.schema.field(group), grouping.column(block))
             rows = block.drop_columns(["_repaired", *(["truth"] if with_truth else [])])
             add_table(digest, rows)
             if images is None:
-                images = writers.enter_context(pq.ParquetWriter(folder / IMAGES, rows.schema, compression="zstd"))
+                images = writers.enter_context(_images_writer(folder / IMAGES, rows.schema))
             images.write_table(rows)
             if truth is not None:
                 known = block.select(["uid", "truth"]).filter(block["truth"].is_valid()).cast(TRUTH_SCHEMA)
                 add_table(digest, known)
                 truth.write_table(known)
+
+
+def _images_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+    """Texts that differ in nearly every row are written as they are; a dictionary of them would be built in vain."""
+    repeating = [field.name for field in schema if field.name not in DIFFERING]
+    return pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=repeating)
 
 
 def _regrouped(blocks: Iterable[pa.Table]) -> Iterator[pa.Table]:

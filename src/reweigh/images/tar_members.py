@@ -70,6 +70,11 @@ def _members(path: Path, data: mmap.mmap) -> Iterator[Member]:
     pax: dict[str, bytes] = {}
     while at < size:
         header = data[at : at + BLOCK]
+        simple = None if long_name is not None or pax else _simple(header, at + BLOCK, size)
+        if simple is not None:
+            yield simple
+            at = simple.offset + -(-simple.length // BLOCK) * BLOCK
+            continue
         if header == ZEROS:
             return
         if len(header) < BLOCK or (header[257:262] != b"ustar" and not _has_checksum(header)):
@@ -88,6 +93,18 @@ def _members(path: Path, data: mmap.mmap) -> Iterator[Member]:
                 yield _checked(path, kind, name, start, length, size, is_sparse=any(key.startswith("GNU.sparse") for key in pax))
             long_name, pax = None, {}
         at = start + -(-length // BLOCK) * BLOCK
+
+
+def _simple(header: bytes, start: int, size: int) -> Member | None:
+    """The member of a plain ustar header with nothing odd about it, as nearly all have; None: look closer."""
+    end = header.find(0, 0, 101)
+    if header[156:157] not in b"0\0" or header[257:263] != b"ustar\0" or header[345] or not 0 < end <= 100:
+        return None
+    raw, digits = header[:end], header[124:135]
+    if b".." in raw or raw[0] in b"./" or raw[-1] == 47 or not digits.isdigit() or b"8" in digits or b"9" in digits:
+        return None
+    length = int(digits, 8)
+    return Member(raw.decode(errors="surrogateescape"), start, length) if start + length <= size and length <= LARGEST_MEMBER else None
 
 
 def _checked(path: Path, kind: bytes, raw: bytes, start: int, length: int, size: int, *, is_sparse: bool) -> Member:

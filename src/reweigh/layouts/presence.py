@@ -47,4 +47,5 @@ def _names(folder: Path) -> list[str]:
     """Names in the folder, none where it is not there."""
     if not folder.is_dir():
         return []
-    return [name for name in os.listdir(folder) if is_unicode(name)]  # noqa: PTH208 half the time of iterdir
+    names = os.listdir(folder)  # noqa: PTH208 half the time of iterdir
+    return names if is_unicode("".join(names)) else [name for name in names if is_unicode(name)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -68,12 +69,8 @@ def _block(number: int, members: list[Member]) -> _Block:
 
 def _blocks(members: Iterator[Member]) -> Iterator[list[Member]]:
     """Members in lists; those whose names are no Unicode are left out, as no table can name them."""
-    block: list[Member] = []
-    for member in members:
-        if is_unicode(member.name):
-            block.append(member)
-        if len(block) == BLOCK:
+    while block := list(islice(members, BLOCK)):
+        if not is_unicode("".join(member.name for member in block)):
+            block = [member for member in block if is_unicode(member.name)]
+        if block:
             yield block
-            block = []
-    if block:
-        yield block

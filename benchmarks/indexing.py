@@ -1,0 +1,132 @@
+"""Claim: a table is indexed at 200,000 rows a second or more (bytes of images not read), on two cores; and writing a
+catalog takes, beyond one block of rows, about 16 bytes of memory a row, so that 16 million images fit where 16 do.
+
+    python benchmarks/indexing.py [--rows 1000000] [--folder SCRATCH]
+
+Each measurement runs in a process of its own, as the peak of memory is the process's. `file`: a CSV whose files lie in
+folders; `tar`: the same, members of a tar; `synthetic`: rows handed to `write_catalog` in random order with content
+hashes, at two sizes, whose difference in peak memory is the memory a row. Baseline: the csv module of Python with one
+`os.stat` a row, into a list of dicts that is sorted, which writes nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import os
+import resource
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+PER_FOLDER = 1000
+CLASSES = 1000
+
+
+def names(rows: int) -> list[str]:
+    """Paths as in a web set: source, query, id; in random order."""
+    order = np.random.default_rng(0).permutation(rows)
+    return [f"google/q{i // PER_FOLDER:05d}/{i * 2654435761 % 2**32:010d}.jpg" for i in order.tolist()]
+
+
+def write_table(path: Path, files: list[str]) -> None:
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["file", "label", "rank", "title", "tags", "source"])
+        writer.writerows(
+            [name, i % CLASSES, i % 400 + 1, f"photo {i} of some thing, with words", "red|small|thing", "google"]
+            for i, name in enumerate(files)
+        )
+
+
+def prepare(folder: Path, rows: int) -> None:
+    """The table twice: beside empty files, and beside a tar of members of one byte."""
+    files = names(rows)
+    for name in sorted({os.path.dirname(name) for name in files}):
+        (folder / "file" / name).mkdir(parents=True, exist_ok=True)
+    for name in files:
+        os.close(os.open(folder / "file" / name, os.O_CREAT | os.O_WRONLY))
+    (folder / "tar").mkdir()
+    with (folder / "tar" / "images.tar").open("wb") as file:
+        for name in files:
+            info = tarfile.TarInfo(name)
+            info.size = 1
+            file.write(info.tobuf(tarfile.USTAR_FORMAT) + b"x" + bytes(511))
+        file.write(bytes(1024))
+    for form in ("file", "tar"):
+        write_table(folder / form / "labels.csv", files)
+
+
+def synthetic(rows: int, block: int = 65_536) -> Iterator[pa.RecordBatch]:
+    """Rows in random order of uid, each with its own content hash."""
+    for start in range(0, rows, block):
+        numbers = np.arange(start, min(start + block, rows), dtype=np.uint64)
+        mixed = (numbers * np.uint64(0x9E3779B97F4A7C15)).astype(">u8")
+        uids = pa.array([f"google/q{m >> 50:05d}/{m:020d}.jpg" for m in mixed.tolist()])
+        content = pa.array([m.tobytes().hex() * 2 for m in mixed])
+        label = pa.array((numbers % CLASSES).astype(np.int32))
+        yield pa.record_batch({"uid": uids, "split": ["train"] * len(uids), "file": uids, "label": label, "content": content})
+
+
+def measure(what: str, folder: Path, rows: int) -> dict[str, float]:
+    """Seconds and peak memory (MiB above that after the imports) of one way."""
+    from reweigh.catalog.tables import plain_classes
+    from reweigh.catalog.writing import write_catalog
+    from reweigh.layouts.table_of_layouts import index
+
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    start = time.perf_counter()
+    output = folder / f"{what}-{rows}.catalog"
+    if what == "baseline":
+        with (folder / "file" / "labels.csv").open(newline="") as file:
+            read = [row for row in csv.DictReader(file) if os.stat(folder / "file" / row["file"])]
+        read.sort(key=lambda row: row["file"])
+    elif what == "synthetic":
+        classes = plain_classes([str(i) for i in range(CLASSES)])
+        write_catalog(output, synthetic(rows), classes, layout="synthetic", options={}, root=folder)
+    else:
+        options = {"hash": False, **({"tar": [folder / "tar" / "images.tar"]} if what == "tar" else {})}
+        index(folder / what / "labels.csv", output, options=options)
+    seconds = time.perf_counter() - start
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return {"seconds": seconds, "peak_mib": (peak - before) / 1024}
+
+
+def apart(what: str, folder: Path, rows: int) -> dict[str, float]:
+    """`measure` in a process of its own."""
+    command = [sys.executable, __file__, "--measure", what, "--folder", str(folder), "--rows", str(rows)]
+    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=500_000)
+    parser.add_argument("--folder", type=Path)
+    parser.add_argument("--measure")
+    options = parser.parse_args()
+    if options.measure:
+        print(json.dumps(measure(options.measure, options.folder, options.rows)))
+        return
+    with tempfile.TemporaryDirectory(dir=options.folder) as scratch:
+        folder, rows = Path(scratch), options.rows
+        prepare(folder, rows)
+        print(f"python {sys.version.split()[0]}, pyarrow {pa.__version__}, numpy {np.__version__}, {os.cpu_count()} cores")
+        peaks = {}
+        for what, count in (("baseline", rows), ("file", rows), ("tar", rows), ("synthetic", rows), ("synthetic", 3 * rows)):
+            found = apart(what, folder, count)
+            peaks[what, count] = found["peak_mib"]
+            print(f"{what:10} {count:>10,} rows  {count / found['seconds']:>9,.0f} rows/s  {found['peak_mib']:7,.0f} MiB at the peak")
+        a_row = (peaks["synthetic", 3 * rows] - peaks["synthetic", rows]) * 2**20 / (2 * rows)
+        print(f"memory a row: {a_row:.1f} bytes; 16 million rows: about {peaks['synthetic', rows] + a_row * (16e6 - rows) / 2**20:,.0f} MiB")
+
+
+if __name__ == "__main__":
+    main()
