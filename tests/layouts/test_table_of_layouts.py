@@ -1,0 +1,65 @@
+"""Which layout a source is, and which options it takes."""
+
+from __future__ import annotations
+
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reweigh.errors import ReweighError
+from reweigh.layouts import table_of_layouts
+from reweigh.layouts.table_of_layouts import LAYOUTS, LayoutInfo, index, recognise
+
+
+def test_nothing_there_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ReweighError, match="No data at .*none: looked for a folder of images or a table; nothing is there"):
+        index(tmp_path / "none", tmp_path / "c")
+
+
+def test_an_unknown_layout_is_an_error_with_the_nearest_name(tmp_path: Path) -> None:
+    with pytest.raises(ReweighError, match="No layout named 'tabel'; there are: .*Did you mean 'table'"):
+        index(tmp_path, tmp_path / "c", layout="tabel")
+
+
+def test_an_option_of_another_layout_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "photos" / "cat").mkdir(parents=True)
+    with pytest.raises(ReweighError, match="Layout folder takes no 'labels'; it takes: hash"):
+        index(tmp_path / "photos", tmp_path / "c", options={"labels": "worse"})
+
+
+def test_a_file_of_no_known_form_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "x.doc").write_text("x")
+    with pytest.raises(ReweighError, match="is no form that is known: looked for"):
+        index(tmp_path / "x.doc", tmp_path / "c")
+
+
+def test_forms_are_recognised(tmp_path: Path) -> None:
+    (tmp_path / "photos" / "cat").mkdir(parents=True)
+    (tmp_path / "labels.csv").write_text("file,label\n")
+    (tmp_path / "jpeg").mkdir()
+    (tmp_path / "jpeg" / "train_labels.csv").write_text("index,file,part,clean,aggre,worse\n")
+    (tmp_path / "python" / "cifar-10-batches-py").mkdir(parents=True)
+    (tmp_path / "python" / "cifar-10-batches-py" / "data_batch_1").write_bytes(b"x")
+    found = [recognise(tmp_path / name) for name in ("photos", "labels.csv", "jpeg", "python")]
+    assert found == ["folder", "table", "cifar-n", "cifar-n"]
+
+
+def test_a_third_partys_layout_is_found_by_its_entry_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[Any] = []
+    info = LayoutInfo("of others", lambda *given, progress: calls.append(given), lambda path: False, ("speed",))
+
+    class Entry:
+        name = "theirs"
+
+        def load(self) -> LayoutInfo:
+            return info
+
+    monkeypatch.setattr(metadata, "entry_points", lambda *, group: [Entry()] if group == "reweigh.layouts" else [])
+    table_of_layouts.index(tmp_path, tmp_path / "c", layout="theirs", options={"speed": 2})
+    assert calls == [(tmp_path, tmp_path / "c", {"speed": 2})]
+
+
+def test_every_layout_says_what_it_is() -> None:
+    assert all(info.description and callable(info.index) and callable(info.is_layout) for info in LAYOUTS.values())
