@@ -16,7 +16,7 @@ import scipy.linalg
 from numpy.typing import NDArray
 
 from reweigh.optimization.lbfgs import Minimum, minimise_convex
-from reweigh.optimization.row_blocks import block_ranges, map_blocks, map_in_order, one_blas_thread
+from reweigh.optimization.row_blocks import blas_threads, block_ranges, map_blocks, map_in_order, one_blas_thread
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -50,6 +50,8 @@ class RegressionRows:
     """Weighted mean length of a centred row, over 16; features are divided by it."""
     shares: F64
     """(k,) weighted share of each class in the targets, all > 0, sum 1."""
+    n_threads: int
+    """Threads that work on blocks; the results do not depend on it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +119,7 @@ def read_rows(
         mean=mean32.astype(np.float64),
         scale=scale,
         shares=shares,
+        n_threads=blas_threads(),
     )
 
 
@@ -138,13 +141,13 @@ def coordinates(rows: RegressionRows) -> Coordinates:
 
     total = np.zeros((rows.d, rows.d) if rotates else rows.d)
     weight = 0.0
-    for products, share in map_in_order(moments, block_ranges(rows.n)[::step]):
+    for products, share in map_in_order(moments, block_ranges(rows.n)[::step], n_threads=rows.n_threads):
         total += products
         weight += share
     total /= max(weight, 1e-30) * rows.scale**2
     if not rotates:
         return Coordinates(rotation=None, variances=total, spread=spread)
-    with one_blas_thread():  # two threads gain a quarter at best, and lose tenfold where another process wants a core
+    with one_blas_thread():
         variances, rotation = scipy.linalg.eigh(total.astype(np.float32), driver="evd", check_finite=False)
     return Coordinates(
         rotation=rotation.astype(np.float64), variances=np.maximum(variances, 0).astype(np.float64), spread=spread
@@ -163,13 +166,13 @@ def value_and_gradient(rows: RegressionRows, weight: F64, bias: F64, *, l2: floa
         return block_terms(rows, block, transposed, offset)
 
     value, by_weight, by_bias = 0.0, np.zeros((rows.k, rows.d)), np.zeros(rows.k)
-    for loss, products, sums in map_blocks(terms, rows.n):
+    for loss, products, sums in map_blocks(terms, rows.n, n_threads=rows.n_threads):
         value += loss
         by_weight += products
         by_bias += sums
     by_weight /= rows.n * rows.scale
     by_weight += l2 * weight
-    return value / rows.n + l2 / 2 * float(np.vdot(weight, weight)), by_weight, by_bias / rows.n
+    return value / rows.n + l2 / 2 * float(np.square(weight).sum()), by_weight, by_bias / rows.n
 
 
 def block_terms(rows: RegressionRows, block: slice, transposed: F32, offset: F32) -> tuple[float, F32, F64]:
@@ -227,14 +230,18 @@ def minimise(
     by_weight = 1 / np.sqrt(axes.spread[:, None] * axes.variances + l2)
     by_bias = 1 / np.sqrt(axes.spread)
 
+    def rotated(values: F64, rotation: F64) -> F64:
+        parts = map_blocks(lambda classes: values[classes] @ rotation, rows.k, n_threads=rows.n_threads)
+        return np.concatenate(list(parts))
+
     def outwards(point: F64) -> tuple[F64, F64]:
         moved = point.reshape(rows.k, rows.d + 1)
         inner = moved[:, :-1] * by_weight
         inner -= inner.mean(axis=0)
-        return (inner if axes.rotation is None else inner @ axes.rotation.T), moved[:, -1] * by_bias
+        return (inner if axes.rotation is None else rotated(inner, axes.rotation.T)), moved[:, -1] * by_bias
 
     def inwards(outer: F64, offsets: F64, *, divide: bool) -> F64:
-        inner = outer if axes.rotation is None else outer @ axes.rotation
+        inner = outer if axes.rotation is None else rotated(outer, axes.rotation)
         inner = inner - inner.mean(axis=0)
         point = np.empty((rows.k, rows.d + 1))
         point[:, :-1] = inner / by_weight if divide else inner * by_weight
@@ -245,13 +252,14 @@ def minimise(
         value, gradient, offsets = value_and_gradient(rows, *outwards(point), l2=l2)
         return value, inwards(gradient, offsets, divide=False)
 
-    end = minimise_convex(
-        objective,
-        inwards(weight, bias, divide=True),
-        tolerance=max(tolerance * np.sqrt(l2), GRADIENT_FLOOR),
-        max_iterations=max_iterations,
-    )
-    return (*outwards(end.point), end)
+    with one_blas_thread():
+        end = minimise_convex(
+            objective,
+            inwards(weight, bias, divide=True),
+            tolerance=max(tolerance * np.sqrt(l2), GRADIENT_FLOOR),
+            max_iterations=max_iterations,
+        )
+        return (*outwards(end.point), end)
 
 
 def _summed(parts: Iterable[F32], total: F64) -> F64:
