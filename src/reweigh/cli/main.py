@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import sys
 from collections.abc import Callable
 from typing import Annotated
@@ -22,21 +23,35 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "predict": predict.predict,
 }
 
+NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
+"""Answers of the operating system that are about the user's files, not about this program."""
+
 app = typer.Typer(
     name="reweigh",
     no_args_is_help=True,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
+    add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
-@app.callback(epilog="Start with **reweigh demo** (nothing to download), then **reweigh run PHOTOS**.")
-def reweigh(version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False) -> None:
-    """Learn image classifiers from noisily labelled web images: see what is wrong, train, and get a page to show."""
-    if version:
+def print_version(is_asked: bool) -> None:
+    """Print the version and stop; eager, so that no command has to be named beside it."""
+    if is_asked:
         print(__version__)
         raise typer.Exit
+
+
+Version = Annotated[
+    bool,
+    typer.Option("--version", metavar="", help="Print the version and stop.", callback=print_version, is_eager=True),
+]
+
+
+@app.callback(epilog="Start with **reweigh demo** (nothing to download), then **reweigh run PHOTOS**.")
+def reweigh(version: Version = False) -> None:
+    """Learn image classifiers from noisily labelled web images: see what is wrong, train, and get a page to show."""
 
 
 for name, command in COMMANDS.items():
@@ -44,15 +59,20 @@ for name, command in COMMANDS.items():
 
 
 def main() -> None:
-    """Run the command line; a ReweighError becomes one line and exit status 2, a full disk one line and 1."""
+    """Run the command line; a mistake that the user can mend becomes one line and status 2, a full disk one line and 1.
+
+    Anything else is a defect of ours and keeps its traceback.
+    """
     try:
         app()
     except ReweighError as error:
         _stop(f"error: {error}", status=2)
     except OSError as error:
+        where = error.filename or "while writing"
+        if error.errno in NOT_ALLOWED and error.filename:
+            _stop(f"error: {where}: {os.strerror(error.errno).lower()}; give a place that you may read and write.", status=2)
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        where = error.filename or "while writing"
         _stop(f"error: no space left on the disk ({where}); free some and run the same command again.", status=1)
 
 

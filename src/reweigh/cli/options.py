@@ -43,7 +43,8 @@ Labels = Annotated[
     typer.Option("--labels", metavar="SET", help="CIFAR-N: worse, aggre, random1, random2, random3 or clean."),
 ]
 NoHash = Annotated[
-    bool, typer.Option("--no-hash", help="Do not read the images' bytes: faster, but duplicates are not found.")
+    bool,
+    typer.Option("--no-hash", metavar="", help="Do not read the images' bytes: faster, but duplicates are not found."),
 ]
 
 

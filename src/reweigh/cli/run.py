@@ -23,14 +23,15 @@ def run(
     output: Output = None,
     changes: Set = None,
     plan: Annotated[
-        bool, typer.Option("--plan", help="Print images, memory, disk and time, and stop before any work.")
+        bool, typer.Option("--plan", metavar="", help="Print images, memory, disk and time, and stop before any work.")
     ] = False,
     redo: Annotated[
         str | None,
         typer.Option("--redo", metavar="STAGE", help="Make a stage anew: features, evidence, training, metrics."),
     ] = None,
     no_preview: Annotated[
-        bool, typer.Option("--no-preview", help="Leave out the first look at 2,000 images before long work.")
+        bool,
+        typer.Option("--no-preview", metavar="", help="Leave out the first look at 2,000 images before long work."),
     ] = False,
     cache: Annotated[
         Path | None, typer.Option("--cache", metavar="FOLDER", help="Keep features here instead of in the catalog.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,8 @@ from reweigh.progress import Progress, silent
 from reweigh.runs.folder import stored_recipe
 from reweigh.runs.measured import Row, metrics_lines, notes_of
 from reweigh.runs.resolve import set_threads
-from reweigh.whole_files import read_json, write_json
+from reweigh.runs.source import Source, is_run, state_of
+from reweigh.whole_files import read_json, whole_folder, write_json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +59,7 @@ def evaluate_run(run: Path, on: Path | None = None, *, progress: Progress = sile
         header, lines = metrics_lines(metrics)
         return Evaluated(header=header, lines=lines, notes=notes_of(metrics), metrics=metrics)
     set_threads(recipe.threads)
-    place = run / "evaluations" / on.resolve().name.removesuffix(".catalog")
+    place = place_of(run, on)
     catalog = _catalog(on, place, progress)
     model = load_model(run / "model", device=recipe.device, precision=recipe.precision)
     classes = match_classes(read_classes(catalog).names, model.class_names)
@@ -86,6 +88,20 @@ def evaluate_run(run: Path, on: Path | None = None, *, progress: Progress = sile
     return Evaluated(header=header, lines=lines, notes=notes, metrics=metrics)
 
 
+def place_of(run: Path, on: Path) -> Path:
+    """RUN/evaluations/NAME-STATE: another folder of that name, or the same one changed, is never taken for this one.
+
+    Raises ReweighError where no data is there.
+    """
+    if not on.exists():
+        raise ReweighError(f"No data at {on}: looked for a folder of images, a table or a catalog; nothing is there.")
+    if is_run(on):
+        raise ReweighError(f"{on} is a run; --on takes data: a folder of images, a table or a catalog.")
+    path = on.resolve()
+    state = hashlib.blake2b(f"{path}\0{state_of(Source(path=path))}".encode(), digest_size=4).hexdigest()
+    return run / "evaluations" / f"{path.name.removesuffix('.catalog')}-{state}"
+
+
 def labelled_rows(catalog: Catalog) -> tuple[NDArray[np.int64], str]:
     """Labelled rows of split test, else val, else of all; and which it is."""
     labelled = read_labels(catalog) >= 0
@@ -105,7 +121,6 @@ def _catalog(on: Path, place: Path, progress: Progress) -> Catalog:
         return open_catalog(on)
     if is_catalog(place / "catalog"):
         return open_catalog(place / "catalog")
-    if not on.exists():
-        raise ReweighError(f"No data at {on}: looked for a folder of images, a table or a catalog; nothing is there.")
-    place.mkdir(parents=True, exist_ok=True)
-    return index(on, place / "catalog", layout=None, options={}, progress=progress)
+    with whole_folder(place) as partial:  # nothing is left of data that cannot be indexed
+        index(on, partial / "catalog", layout=None, options={}, progress=progress)
+    return open_catalog(place / "catalog")

@@ -30,23 +30,44 @@ VERSIONS_OF = (
 
 
 def begin_run(run: Path, source: Source) -> None:
-    """Make the run folder and note its data, or check that it belongs to this data, unchanged.
+    """Note the data in the run folder, or check that it belongs to this data, unchanged; same errors as `check_run`."""
+    data = _data(source)
+    check_run(run, source, data)
+    if not is_run(run):
+        record = {"data": data, "versions": versions(), "machine": machine(), "started": _now()}
+        write_json(run / "run.json", record)
+
+
+def check_run(run: Path, source: Source, data: dict[str, Any] | None = None) -> None:
+    """Return where a run on this data may use the folder: it is not there, is empty, or holds a run on the same data.
 
     Raises ReweighError for a folder that is something else, for other data, and for data that changed since.
     """
-    data = {
+    if is_run(run):
+        _check_same_data(run, data or _data(source))
+    elif run.is_file():
+        raise ReweighError(f"{run} is a file; a run is a folder. Give another -o.")
+    elif run.exists() and any(p.name != "run.lock" for p in run.iterdir()):
+        raise ReweighError(f"{run} exists and is not a run (no run.json in it); give another -o, or remove it.")
+
+
+def abandon(run: Path) -> None:
+    """Take back run.json where the data could not be indexed, so that the folder takes other data, or mended data.
+
+    A folder that holds anything besides is left as it is.
+    """
+    if all(p.name in ("run.json", "run.lock") for p in run.iterdir()):
+        (run / "run.json").unlink(missing_ok=True)
+
+
+def _data(source: Source) -> dict[str, Any]:
+    """The data as run.json names it."""
+    return {
         "path": str(source.path.resolve()),
         "layout": source.layout,
         "options": dict(source.options),
         "state": state_of(source),
     }
-    if is_run(run):
-        _check_same_data(run, data)
-        return
-    if run.exists() and any(p.name != "run.lock" for p in run.iterdir()):
-        raise ReweighError(f"{run} exists and is not a run (no run.json in it); give another -o, or remove it.")
-    record = {"data": data, "versions": versions(), "machine": machine(), "started": _now()}
-    write_json(run / "run.json", record)
 
 
 def versions() -> dict[str, str]:

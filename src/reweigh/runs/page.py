@@ -37,6 +37,8 @@ def write_page(run: Path, output: Path, *, progress: Progress = silent) -> Path:
         raise ReweighError(f"{run} is not a run: there is no run.json in it.")
     if not (run / "metrics.json").is_file():
         raise ReweighError(f"The run {run} is not finished; go on with: reweigh run {run}")
+    if output.is_dir():
+        raise ReweighError(f"{output} is a folder; name a file in it, such as {output / 'report.html'}.")
     recipe = stored_recipe(run)
     page = render(gather(run, recipe), recipe.report, progress=progress)
     output.parent.mkdir(parents=True, exist_ok=True)

@@ -11,6 +11,7 @@ from reweigh.catalog.tables import Catalog, is_catalog
 from reweigh.layouts.table_of_layouts import index
 from reweigh.probes.log_probabilities import TOP_M, should_be_dense
 from reweigh.progress import Progress, silent
+from reweigh.runs.folder import check_run
 from reweigh.runs.preview import duration, measured_speed
 from reweigh.runs.recipe import Recipe
 from reweigh.runs.resolve import load, resolve
@@ -67,8 +68,9 @@ class Plan:
 def plan_run(source: Source, recipe: Recipe, *, output: Path | None = None, progress: Progress = silent) -> Plan:
     """The cost of `run` with the same arguments. Writes nothing that stays; data without a catalog is listed, not hashed."""
     data = original(source)
-    resolved = resolve(recipe)
     folder = output_of(source, output)
+    check_run(folder, data)
+    resolved = resolve(recipe)
     with tempfile.TemporaryDirectory() as scratch:
         catalog = _catalog(data, folder, Path(scratch), progress)
         backbone = load(resolved)

@@ -35,8 +35,10 @@ def predict_images(run: Path, path: Path, output: Path, *, top: int = 5, progres
 
     Raises ReweighError for a run without a model, a path without images and an output of another form than .csv or .parquet.
     """
-    if output.suffix not in WRITERS:
+    if output.suffix.lower() not in WRITERS:
         raise ReweighError(f"Predictions are written as {' or '.join(WRITERS)}; found {output.name!r}.")
+    if output.is_dir():
+        raise ReweighError(f"{output} is a folder; name a file in it, such as {output / 'predictions.csv'}.")
     recipe = stored_recipe(run)
     if not (run / "model" / "config.json").is_file():
         raise ReweighError(f"The run {run} has no model yet; finish it: reweigh run {run}")
@@ -51,8 +53,9 @@ def predict_images(run: Path, path: Path, output: Path, *, top: int = 5, progres
         table = predict(
             model, images, workspace=Path(scratch) / "features", top=top, settings=recipe.features, progress=progress
         )
+    output.parent.mkdir(parents=True, exist_ok=True)
     beside = output.with_name(f"{output.name}.partial")
-    WRITERS[output.suffix](table, beside)
+    WRITERS[output.suffix.lower()](table, beside)
     beside.replace(output)
     return Predicted(table=table, lines=_summary(table))
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from reweigh.errors import ReweighError
 from reweigh.features.networks import Backbone
 from reweigh.progress import Progress, silent
 from reweigh.runs import stages
-from reweigh.runs.folder import begin_run, note, resolved_before, write_resolved
+from reweigh.runs.folder import abandon, begin_run, check_run, note, resolved_before, write_resolved
 from reweigh.runs.lock import locked
 from reweigh.runs.measured import metrics_lines, notes_of
 from reweigh.runs.page import write_page
@@ -53,6 +54,9 @@ def run(
     """
     folder = output_of(source, output)
     data = original(source)
+    if redo:
+        stages.stage_named(redo)
+    check_run(folder, data)
     created = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -73,7 +77,11 @@ def _run_locked(
     resolved = before or resolve(recipe)
     set_threads(resolved.threads)
     begin_run(folder, data)
-    catalog = catalog_of(data, folder, progress=progress)
+    try:
+        catalog = catalog_of(data, folder, progress=progress)
+    except ReweighError:
+        abandon(folder)
+        raise
     if before is None:
         write_resolved(folder, recipe, resolved)
     if redo:
@@ -93,7 +101,7 @@ def _run_locked(
     write_page(folder, folder / "report.html", progress=progress)
     metrics = read_json(folder / "metrics.json")
     header, lines = metrics_lines(metrics)
-    notes = [line for c in done for line in c.notes] + notes_of(metrics)
+    notes = [*catalog.counts["warnings"], *(line for c in done for line in c.notes), *notes_of(metrics)]
     return RunResult(run=folder, header=header, lines=lines, notes=notes, metrics=metrics)
 
 

@@ -68,7 +68,10 @@ def catalog_of(source: Source, run: Path, *, progress: Progress = silent) -> Cat
 
 
 def state_of(source: Source) -> str:
-    """Hash of the names, sizes and times of the files of DATA, to notice that it changed since it was indexed."""
+    """Hash of the names, sizes and times of the files of DATA, to notice that it changed since it was indexed.
+
+    Runs and catalogs inside of DATA (`reweigh run .` makes one) and hidden files are no part of it.
+    """
     digest = hashlib.blake2b(digest_size=16)
     if is_catalog(source.path):
         digest.update(open_catalog(source.path).fingerprint.encode())
@@ -82,7 +85,11 @@ def state_of(source: Source) -> str:
 def _add_folder(digest: Any, folder: Path, prefix: str) -> None:
     with os.scandir(folder) as entries:
         for entry in sorted(entries, key=lambda e: e.name):
+            if entry.name.startswith("."):
+                continue
             if entry.is_dir():
+                if is_run(Path(entry.path)) or is_catalog(Path(entry.path)):
+                    continue
                 _add_folder(digest, Path(entry.path), f"{prefix}{entry.name}/")
             elif entry.is_file():
                 _add(digest, f"{prefix}{entry.name}", entry.stat())

@@ -68,15 +68,21 @@ def complete(stage: Stage, run: Path) -> Completed:
 def forget(run: Path, name: str) -> None:
     """Remove a finished stage so that it is made anew; the stages after it follow, as they read its hash.
 
-    `name` is the folder's name or its word without the number. Raises ReweighError for any other name.
+    `name` as `stage_named` takes it.
     """
+    found = stage_named(name)
+    for folder in (run / found, run / f"{found}.work"):
+        if folder.exists():
+            shutil.rmtree(folder)
+
+
+def stage_named(name: str) -> str:
+    """The stage's folder by its name, or by its word without the number. Raises ReweighError for any other name."""
     words = {stage.split("-", 1)[1]: stage for stage in STAGES}
     found = words.get(name, name)
     if found not in STAGES:
         raise ReweighError(f"No stage named {name!r}; there are: {', '.join(words)}.{nearest(name, words)}")
-    for folder in (run / found, run / f"{found}.work"):
-        if folder.exists():
-            shutil.rmtree(folder)
+    return found
 
 
 def _finished(folder: Path, key: str) -> Completed | None:
