@@ -50,7 +50,7 @@ def write_table(path: Path, files: list[str]) -> None:
 def prepare(folder: Path, rows: int) -> None:
     """The table twice: beside empty files, and beside a tar of members of one byte."""
     files = names(rows)
-    for name in sorted({os.path.dirname(name) for name in files}):
+    for name in sorted({name.rpartition("/")[0] for name in files}):
         (folder / "file" / name).mkdir(parents=True, exist_ok=True)
     for name in files:
         os.close(os.open(folder / "file" / name, os.O_CREAT | os.O_WRONLY))
@@ -73,7 +73,9 @@ def synthetic(rows: int, block: int = 65_536) -> Iterator[pa.RecordBatch]:
         uids = pa.array([f"google/q{m >> 50:05d}/{m:020d}.jpg" for m in mixed.tolist()])
         content = pa.array([m.tobytes().hex() * 2 for m in mixed])
         label = pa.array((numbers % CLASSES).astype(np.int32))
-        yield pa.record_batch({"uid": uids, "split": ["train"] * len(uids), "file": uids, "label": label, "content": content})
+        yield pa.record_batch(
+            {"uid": uids, "split": ["train"] * len(uids), "file": uids, "label": label, "content": content}
+        )
 
 
 def measure(what: str, folder: Path, rows: int) -> dict[str, float]:
@@ -87,7 +89,7 @@ def measure(what: str, folder: Path, rows: int) -> dict[str, float]:
     output = folder / f"{what}-{rows}.catalog"
     if what == "baseline":
         with (folder / "file" / "labels.csv").open(newline="") as file:
-            read = [row for row in csv.DictReader(file) if os.stat(folder / "file" / row["file"])]
+            read = [row for row in csv.DictReader(file) if (folder / "file" / row["file"]).stat()]
         read.sort(key=lambda row: row["file"])
     elif what == "synthetic":
         classes = plain_classes([str(i) for i in range(CLASSES)])
@@ -118,14 +120,26 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=options.folder) as scratch:
         folder, rows = Path(scratch), options.rows
         prepare(folder, rows)
-        print(f"python {sys.version.split()[0]}, pyarrow {pa.__version__}, numpy {np.__version__}, {os.cpu_count()} cores")
+        print(
+            f"python {sys.version.split()[0]}, pyarrow {pa.__version__}, numpy {np.__version__}, {os.cpu_count()} cores"
+        )
         peaks = {}
-        for what, count in (("baseline", rows), ("file", rows), ("tar", rows), ("synthetic", rows), ("synthetic", 3 * rows)):
+        for what, count in (
+            ("baseline", rows),
+            ("file", rows),
+            ("tar", rows),
+            ("synthetic", rows),
+            ("synthetic", 3 * rows),
+        ):
             found = apart(what, folder, count)
             peaks[what, count] = found["peak_mib"]
-            print(f"{what:10} {count:>10,} rows  {count / found['seconds']:>9,.0f} rows/s  {found['peak_mib']:7,.0f} MiB at the peak")
+            print(
+                f"{what:10} {count:>10,} rows  {count / found['seconds']:>9,.0f} rows/s  {found['peak_mib']:7,.0f} MiB at the peak"
+            )
         a_row = (peaks["synthetic", 3 * rows] - peaks["synthetic", rows]) * 2**20 / (2 * rows)
-        print(f"memory a row: {a_row:.1f} bytes; 16 million rows: about {peaks['synthetic', rows] + a_row * (16e6 - rows) / 2**20:,.0f} MiB")
+        print(
+            f"memory a row: {a_row:.1f} bytes; 16 million rows: about {peaks['synthetic', rows] + a_row * (16e6 - rows) / 2**20:,.0f} MiB"
+        )
 
 
 if __name__ == "__main__":

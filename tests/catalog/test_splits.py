@@ -14,7 +14,9 @@ from reweigh.catalog.tables import Catalog, plain_classes, read_groups, read_lab
 from reweigh.catalog.writing import write_catalog
 
 
-def catalog_of(path: Path, labels: list[int], split: list[str] | None = None, group: list[str | None] | None = None) -> Catalog:
+def catalog_of(
+    path: Path, labels: list[int], split: list[str] | None = None, group: list[str | None] | None = None
+) -> Catalog:
     uids = [f"{i:04d}" for i in range(len(labels))]
     rows = {
         "uid": uids, "split": split or ["train"] * len(labels), "file": uids, "label": pa.array(labels, pa.int32()),
@@ -63,7 +65,9 @@ def test_groups_stay_together_and_every_class_keeps_a_training_row(
 ) -> None:
     import tempfile
 
-    groups = group.draw(st.lists(st.one_of(st.none(), st.sampled_from("abcde")), min_size=len(labels), max_size=len(labels)))
+    groups = group.draw(
+        st.lists(st.one_of(st.none(), st.sampled_from("abcde")), min_size=len(labels), max_size=len(labels))
+    )
     with tempfile.TemporaryDirectory() as folder:
         catalog = catalog_of(Path(folder) / "c", labels, group=groups)
         splits = resolve_splits(catalog, test_fraction=fraction, seed=1)

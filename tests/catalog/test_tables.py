@@ -32,7 +32,7 @@ def catalog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Catalog:
     rows = {
         "uid": uids, "split": ["train"] * 10, "file": ["a.tar"] * 5 + uids[5:], "label": pa.array([0] * 10, pa.int32()),
         "offset": pa.array([512 * i for i in range(5)] + [None] * 5, pa.int64()),
-        "length": pa.array([i for i in range(5)] + [None] * 5, pa.int64()),
+        "length": pa.array([*range(5)] + [None] * 5, pa.int64()),
     }  # fmt: skip
     batch = pa.record_batch(rows)
     return write_catalog(tmp_path / "c", [batch], plain_classes(["x"]), layout="test", options={"a": 1}, root=tmp_path)
@@ -54,13 +54,15 @@ def test_a_row_that_is_not_there_is_an_error(catalog: Catalog) -> None:
 
 
 def test_a_column_that_is_not_there_is_an_error_with_the_nearest_name(catalog: Catalog) -> None:
-    with pytest.raises(ReweighError, match="has no column 'titel'; .* Did you mean 'title'"):
+    with pytest.raises(ReweighError, match=r"has no column 'titel'; .* Did you mean 'title'"):
         read_columns(catalog, ["titel"])
 
 
 def test_a_folder_without_a_catalog_is_refused(tmp_path: Path) -> None:
     assert not is_catalog(tmp_path)
-    with pytest.raises(ReweighError, match=r"No catalog at .*: looked for catalog\.json and images\.parquet\. Make one with"):
+    with pytest.raises(
+        ReweighError, match=r"No catalog at .*: looked for catalog\.json and images\.parquet\. Make one with"
+    ):
         open_catalog(tmp_path)
 
 
@@ -78,9 +80,17 @@ def test_a_catalog_opened_again_is_the_same(catalog: Catalog) -> None:
 def test_images_of_the_catalogs_own_move_with_it(tmp_path: Path) -> None:
     (tmp_path / "made").mkdir()
     (tmp_path / "made" / "1.png").write_bytes(b"x")
-    batch = pa.record_batch({"uid": ["1"], "split": ["train"], "file": ["images/1.png"], "label": pa.array([0], pa.int32())})
+    batch = pa.record_batch(
+        {"uid": ["1"], "split": ["train"], "file": ["images/1.png"], "label": pa.array([0], pa.int32())}
+    )
     write_catalog(
-        tmp_path / "c", [batch], plain_classes(["x"]), layout="t", options={}, root=None, beside={"images": tmp_path / "made"}
+        tmp_path / "c",
+        [batch],
+        plain_classes(["x"]),
+        layout="t",
+        options={},
+        root=None,
+        beside={"images": tmp_path / "made"},
     )
     (tmp_path / "c").rename(tmp_path / "moved")
     (place,) = image_locations(open_catalog(tmp_path / "moved"), np.array([0]))

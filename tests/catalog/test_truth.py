@@ -18,6 +18,9 @@ from reweigh.errors import ReweighError
 def test_truth_of_another_catalog_is_refused(tmp_path: Path) -> None:
     batch = pa.record_batch({"uid": ["a"], "split": ["train"], "file": ["a"], "label": pa.array([0], pa.int32())})
     catalog = write_catalog(tmp_path / "c", [batch], plain_classes(["x"]), layout="t", options={}, root=tmp_path)
-    pq.write_table(pa.table({"uid": ["zebra"], "truth": pa.array([0], pa.int32())}, schema=TRUTH_SCHEMA), catalog.path / "truth.parquet")
+    pq.write_table(
+        pa.table({"uid": ["zebra"], "truth": pa.array([0], pa.int32())}, schema=TRUTH_SCHEMA),
+        catalog.path / "truth.parquet",
+    )
     with pytest.raises(ReweighError, match="names 'zebra', which is not in"):
         read_truth(catalog)

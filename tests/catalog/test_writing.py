@@ -13,7 +13,15 @@ import pytest
 
 from reweigh.catalog.schema import IMAGE_SCHEMA
 from reweigh.catalog.summary import summarize
-from reweigh.catalog.tables import Catalog, column_names, plain_classes, read_classes, read_columns, read_groups, read_labels
+from reweigh.catalog.tables import (
+    Catalog,
+    column_names,
+    plain_classes,
+    read_classes,
+    read_columns,
+    read_groups,
+    read_labels,
+)
 from reweigh.catalog.truth import read_truth
 from reweigh.catalog.writing import write_catalog
 from reweigh.errors import ReweighError
@@ -45,7 +53,9 @@ def test_rows_are_sorted_by_uid_and_have_all_columns_of_the_schema(tmp_path: Pat
 
 def test_the_order_and_the_size_of_batches_change_nothing(tmp_path: Path) -> None:
     one = write(tmp_path / "one", batch(["a", "b", "c"], [0, 1, 0], title=["x", None, "z"]))
-    parts = [batch([u], [y], title=pa.array([t], pa.string())) for u, y, t in [("c", 0, "z"), ("a", 0, "x"), ("b", 1, None)]]
+    parts = [
+        batch([u], [y], title=pa.array([t], pa.string())) for u, y, t in [("c", 0, "z"), ("a", 0, "x"), ("b", 1, None)]
+    ]
     other = write(tmp_path / "other", *parts)
     assert bytes_of(one) == bytes_of(other)
 
@@ -72,7 +82,9 @@ def test_unknown_columns_are_kept_after_ours(tmp_path: Path) -> None:
 def test_texts_come_into_normal_form_and_are_counted_but_files_stay_as_on_disk(tmp_path: Path) -> None:
     decomposed, composed = "cafe\u0301", "café"
     tags = pa.array([[decomposed, "b"], None, []], pa.list_(pa.string()))
-    catalog = write(tmp_path / "c", batch([decomposed, "d", "e"], [0, 1, 0], title=[decomposed, "plain", None], tags=tags))
+    catalog = write(
+        tmp_path / "c", batch([decomposed, "d", "e"], [0, 1, 0], title=[decomposed, "plain", None], tags=tags)
+    )
     found = read_columns(catalog, ["uid", "file", "title", "tags"]).to_pylist()
     assert found[0] == {"uid": composed, "file": decomposed, "title": composed, "tags": [composed, "b"]}
     assert [row["tags"] for row in found[1:]] == [None, []]
@@ -124,7 +136,7 @@ def test_a_hierarchy_is_written_where_there_is_one(tmp_path: Path) -> None:
 
 
 def test_a_uid_twice_is_an_error_that_names_it_and_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(ReweighError, match="uid 'a/1.jpg' stands twice; every image needs its own"):
+    with pytest.raises(ReweighError, match=r"uid 'a/1.jpg' stands twice; every image needs its own"):
         write(tmp_path / "c", batch(["a/1.jpg"], [0]), batch(["a/1.jpg"], [1]))
     assert not list(tmp_path.iterdir())
 
@@ -133,7 +145,9 @@ def test_a_uid_twice_is_an_error_that_names_it_and_leaves_nothing(tmp_path: Path
 def test_a_label_out_of_range_is_an_error_that_names_the_image(tmp_path: Path, label: int, column: str) -> None:
     rows = batch(["x", "y"], [0, 0])
     rows = pa.record_batch({**{n: rows.column(n) for n in rows.schema.names}, column: pa.array([0, label], pa.int32())})
-    with pytest.raises(ReweighError, match=f"^{column} {label} of 'y' is out of range: the 2 classes are 0..1, and -1 is none"):
+    with pytest.raises(
+        ReweighError, match=f"^{column} {label} of 'y' is out of range: the 2 classes are 0..1, and -1 is none"
+    ):
         write(tmp_path / "c", rows)
 
 
@@ -179,7 +193,9 @@ def test_progress_says_rows_a_second(tmp_path: Path) -> None:
 
 def test_the_summary_names_sizes_text_sources_and_warnings(tmp_path: Path) -> None:
     rows = batch(["a", "b", "c", "d"], [0, 0, 1, -1], title=["x", None, "", "y"], source=["web", "web", None, "shop"])
-    lines = dict(summarize(write(tmp_path / "c", rows, k=3, skipped={"empty file": ["e.jpg"]}, warnings=["mind the gap"])))
+    lines = dict(
+        summarize(write(tmp_path / "c", rows, k=3, skipped={"empty file": ["e.jpg"]}, warnings=["mind the gap"]))
+    )
     assert lines["images"] == "4 (train 4)"
     assert lines["classes"] == "3, of 0 to 2 images, median 1"
     assert lines["without a label"] == "1"

@@ -52,7 +52,7 @@ def test_a_tar_gives_its_images(tmp_path: Path) -> None:
 
 
 def test_what_is_not_there_or_of_no_form_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(ReweighError, match="Nothing at .*: looked for an image, a folder, a list of paths"):
+    with pytest.raises(ReweighError, match=r"Nothing at .*: looked for an image, a folder, a list of paths"):
         list(find_images(tmp_path / "none"))
     put(tmp_path, "x.doc")
     with pytest.raises(ReweighError, match="is no image by its ending, and neither a folder, a list"):

@@ -25,7 +25,11 @@ def rows_of(catalog: Catalog) -> list[tuple[str, str, int]]:
 
 def test_a_folder_a_class_is_all_train(tmp_path: Path) -> None:
     catalog = index(put(tmp_path / "photos", "cat/1.jpg", "dog/2.PNG", "cat/deep/er/3.webp"), tmp_path / "c")
-    assert rows_of(catalog) == [("cat/1.jpg", "train", 0), ("cat/deep/er/3.webp", "train", 0), ("dog/2.PNG", "train", 1)]
+    assert rows_of(catalog) == [
+        ("cat/1.jpg", "train", 0),
+        ("cat/deep/er/3.webp", "train", 0),
+        ("dog/2.PNG", "train", 1),
+    ]
     assert catalog.layout == "folder" and read_classes(catalog).names == ("cat", "dog")
 
 
@@ -48,7 +52,14 @@ def test_a_class_named_like_a_wordnet_id_has_it_as_its_synset(tmp_path: Path) ->
 
 
 def test_litter_is_passed_over_and_the_rest_is_counted(tmp_path: Path) -> None:
-    names = ["train/cat/1.jpg", "train/cat/._1.jpg", "train/.DS_Store", "train/.hidden/x.jpg", "train/cat/notes.txt", "train/stray.jpg"]
+    names = [
+        "train/cat/1.jpg",
+        "train/cat/._1.jpg",
+        "train/.DS_Store",
+        "train/.hidden/x.jpg",
+        "train/cat/notes.txt",
+        "train/stray.jpg",
+    ]
     catalog = index(put(tmp_path / "photos", *names, "other/x.jpg"), tmp_path / "c")
     assert read_uids(catalog) == ["train/cat/1.jpg"]
     assert {reason: found["count"] for reason, found in catalog.counts["skipped"].items()} == {
@@ -116,19 +127,25 @@ def test_a_class_of_the_test_alone_is_warned_of(tmp_path: Path) -> None:
 
 def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
-    with pytest.raises(ReweighError, match="photos is empty: looked for a folder a class with images in it; found nothing"):
+    with pytest.raises(
+        ReweighError, match="photos is empty: looked for a folder a class with images in it; found nothing"
+    ):
         index(tmp_path / "photos", tmp_path / "c")
     assert not (tmp_path / "c").exists()
 
 
 def test_class_folders_without_images_are_an_error(tmp_path: Path) -> None:
     put(tmp_path / "photos", "cat/._1.jpg", "dog/readme.txt")
-    with pytest.raises(ReweighError, match=r"No images in .*photos: its 2 class folders \(cat, dog\) hold none that can be read"):
+    with pytest.raises(
+        ReweighError, match=r"No images in .*photos: its 2 class folders \(cat, dog\) hold none that can be read"
+    ):
         index(tmp_path / "photos", tmp_path / "c")
 
 
 def test_images_without_class_folders_are_an_error(tmp_path: Path) -> None:
-    with pytest.raises(ReweighError, match="has 2 images but no folder a class; sort them into folders, or give a table"):
+    with pytest.raises(
+        ReweighError, match="has 2 images but no folder a class; sort them into folders, or give a table"
+    ):
         index(put(tmp_path / "photos", "1.jpg", "2.jpg"), tmp_path / "c")
 
 
@@ -139,8 +156,13 @@ def test_a_folder_of_a_table_names_the_table(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("split", ["val", "test"])
 def test_tiny_imagenets_unsorted_split_is_refused(tmp_path: Path, split: str) -> None:
-    source = put(tmp_path / "tiny", "train/n01/images/n01_0.JPEG", "train/n02/images/n02_0.JPEG", f"{split}/images/x_0.JPEG")
-    with pytest.raises(ReweighError, match=rf"{split} has the class folders images, of which .*train has none .*not sorted into classes"):
+    source = put(
+        tmp_path / "tiny", "train/n01/images/n01_0.JPEG", "train/n02/images/n02_0.JPEG", f"{split}/images/x_0.JPEG"
+    )
+    with pytest.raises(
+        ReweighError,
+        match=rf"{split} has the class folders images, of which .*train has none .*not sorted into classes",
+    ):
         index(source, tmp_path / "c")
 
 

@@ -14,12 +14,14 @@ from reweigh.layouts.table_of_layouts import LAYOUTS, LayoutInfo, index, recogni
 
 
 def test_nothing_there_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(ReweighError, match="No data at .*none: looked for a folder of images or a table; nothing is there"):
+    with pytest.raises(
+        ReweighError, match=r"No data at .*none: looked for a folder of images or a table; nothing is there"
+    ):
         index(tmp_path / "none", tmp_path / "c")
 
 
 def test_an_unknown_layout_is_an_error_with_the_nearest_name(tmp_path: Path) -> None:
-    with pytest.raises(ReweighError, match="No layout named 'tabel'; there are: .*Did you mean 'table'"):
+    with pytest.raises(ReweighError, match=r"No layout named 'tabel'; there are: .*Did you mean 'table'"):
         index(tmp_path, tmp_path / "c", layout="tabel")
 
 

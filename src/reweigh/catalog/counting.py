@@ -45,6 +45,7 @@ class Counts:
             self.filled[name] += _filled(block[name])
         self.repaired += int(pc.sum(block["_repaired"]).as_py() or 0)
 
+
 def summary(
     counts: Counts,
     names: Sequence[str],

@@ -45,6 +45,14 @@ CLASS_SCHEMA = pa.schema(
     ]
 )
 TRUTH_SCHEMA = pa.schema([pa.field("uid", pa.string(), nullable=False), pa.field("truth", pa.int32(), nullable=False)])
-HIERARCHY_SCHEMA = pa.schema([pa.field("child", pa.string(), nullable=False), pa.field("parent", pa.string(), nullable=False)])
+HIERARCHY_SCHEMA = pa.schema(
+    [pa.field("child", pa.string(), nullable=False), pa.field("parent", pa.string(), nullable=False)]
+)
 
-IMAGES, CLASSES, TRUTH, HIERARCHY, RECORD = "images.parquet", "classes.parquet", "truth.parquet", "hierarchy.parquet", "catalog.json"
+IMAGES, CLASSES, TRUTH, HIERARCHY, RECORD = (
+    "images.parquet",
+    "classes.parquet",
+    "truth.parquet",
+    "hierarchy.parquet",
+    "catalog.json",
+)

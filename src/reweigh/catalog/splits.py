@@ -41,7 +41,9 @@ def resolve_splits(catalog: Catalog, *, test_fraction: float, seed: int) -> Spli
         test = np.flatnonzero(np.asarray(pc.equal(split, name).combine_chunks()) & (labels >= 0))
         if len(test):
             return Splits(train=np.flatnonzero(in_train), test=test, source="test" if name == "test" else "val")
-    aside = _set_aside(catalog, np.flatnonzero(in_train & (labels >= 0)), labels, test_fraction=test_fraction, seed=seed)
+    aside = _set_aside(
+        catalog, np.flatnonzero(in_train & (labels >= 0)), labels, test_fraction=test_fraction, seed=seed
+    )
     train = np.setdiff1d(np.flatnonzero(in_train), aside)
     return Splits(train=train, test=aside[labels[aside] >= 0], source="set aside")
 

@@ -18,7 +18,9 @@ def summarize(catalog: Catalog) -> list[tuple[str, str]]:
     if counts["unlabelled"]:
         lines.append(("without a label", f"{counts['unlabelled']:,}"))
     filled = counts["filled"]
-    text = [f"{name} {filled[name] / n:.0%}" for name in ("title", "description", "tags", "rank", "query") if filled[name]]
+    text = [
+        f"{name} {filled[name] / n:.0%}" for name in ("title", "description", "tags", "rank", "query") if filled[name]
+    ]
     lines.append(("text beside images", ", ".join(text) or "none"))
     if counts["sources"]:
         shown = [f"{name} {count:,}" for name, count in list(counts["sources"].items())[:MOST_SHOWN]]

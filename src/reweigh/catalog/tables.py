@@ -74,10 +74,14 @@ def open_catalog(path: Path | str) -> Catalog:
     """The catalog in this folder. Raises ReweighError where there is none, or one of a newer format."""
     path = Path(path)
     if not is_catalog(path):
-        raise ReweighError(f"No catalog at {path}: looked for {RECORD} and {IMAGES}. Make one with: reweigh index SOURCE -o {path}")
+        raise ReweighError(
+            f"No catalog at {path}: looked for {RECORD} and {IMAGES}. Make one with: reweigh index SOURCE -o {path}"
+        )
     record = read_json(path / RECORD)
     if record["format"] > CATALOG_FORMAT:
-        raise ReweighError(f"{path} has catalog format {record['format']}; this reweigh reads up to {CATALOG_FORMAT}. Update reweigh.")
+        raise ReweighError(
+            f"{path} has catalog format {record['format']}; this reweigh reads up to {CATALOG_FORMAT}. Update reweigh."
+        )
     return Catalog(
         path=path, root=(path / record["root"]).resolve(), layout=record["layout"], options=record["options"], n=record["images"],
         k=record["classes"], fingerprint=record["fingerprint"], counts=record["counts"],
@@ -94,14 +98,19 @@ def read_columns(catalog: Catalog, names: Sequence[str], rows: NDArray[np.int64]
     there_are = column_names(catalog)
     for name in names:
         if name not in there_are:
-            raise ReweighError(f"{catalog.path} has no column {name!r}; there are: {', '.join(there_are)}.{nearest(name, there_are)}")
+            raise ReweighError(
+                f"{catalog.path} has no column {name!r}; there are: {', '.join(there_are)}.{nearest(name, there_are)}"
+            )
     if rows is None:
         return pq.read_table(catalog.path / IMAGES, columns=list(names))
     rows = np.asarray(rows, np.int64)
     if not len(rows):
         return pq.read_schema(catalog.path / IMAGES).empty_table().select(list(names))
     order = np.argsort(rows, kind="stable")
-    parts = [_row_group(catalog, group, tuple(names)).take(pa.array(inside)) for group, inside in _by_group(catalog, rows[order])]
+    parts = [
+        _row_group(catalog, group, tuple(names)).take(pa.array(inside))
+        for group, inside in _by_group(catalog, rows[order])
+    ]
     back = np.empty(len(rows), np.int64)
     back[order] = np.arange(len(rows))
     return pa.concat_tables(parts).take(pa.array(back))
@@ -150,7 +159,9 @@ def _by_group(catalog: Catalog, rows: NDArray[np.int64]) -> Iterator[tuple[int, 
     """(row group, positions inside it) for ascending rows."""
     bounds = _group_bounds(str(catalog.path), catalog.fingerprint)
     if rows[0] < 0 or rows[-1] >= bounds[-1]:
-        raise ReweighError(f"Rows of {catalog.path} are 0..{catalog.n - 1}; asked for {rows[0] if rows[0] < 0 else rows[-1]}.")
+        raise ReweighError(
+            f"Rows of {catalog.path} are 0..{catalog.n - 1}; asked for {rows[0] if rows[0] < 0 else rows[-1]}."
+        )
     groups = np.searchsorted(bounds, rows, side="right") - 1
     for group in np.unique(groups):
         yield int(group), rows[groups == group] - bounds[group]

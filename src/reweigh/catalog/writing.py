@@ -61,9 +61,10 @@ def write_catalog(
     """Write a new catalog at `path` and open it. Same rows, in any order, give the same bytes.
 
     batches: columns by the names of IMAGE_SCHEMA, at least uid, split, file and label; what is absent is null; further
-    columns are kept, and must be the same in all batches. `with_truth`: a column `truth` (int32, null = not known) goes to
-    truth.parquet. root: folder that `file` is relative to; None: the catalog's own folder. skipped: reason -> names of
-    what the reader left out; warnings: sentences on what it repaired (both are read when all batches are). beside: name -> folder that is moved into the catalog (images that the reader had to write).
+    columns are kept, and must be the same in all batches. `with_truth`: a column `truth` (int32, null = not known) goes
+    to truth.parquet. root: folder that `file` is relative to; None: the catalog's own folder. skipped: reason -> names
+    of what the reader left out; warnings: sentences on what it repaired (both are read when all batches are). beside:
+    name -> folder that is moved into the catalog when all batches are read (images that the reader had to write).
     Raises ReweighError for a folder that is there, no rows, a uid twice, and labels outside -1..k-1 (naming the image).
     """
     if path.exists():
@@ -153,7 +154,9 @@ def _check_labels(batch: pa.RecordBatch, k: int) -> None:
         bad = np.flatnonzero((values < -1) | (values >= k))
         if len(bad):
             uid = batch.column("uid")[int(bad[0])].as_py()
-            raise ReweighError(f"{name} {values[bad[0]]} of {uid!r} is out of range: the {k} classes are 0..{k - 1}, and -1 is none.")
+            raise ReweighError(
+                f"{name} {values[bad[0]]} of {uid!r} is out of range: the {k} classes are 0..{k - 1}, and -1 is none."
+            )
 
 
 def _write_images(

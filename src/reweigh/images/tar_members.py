@@ -59,7 +59,9 @@ def _check_form(path: Path, head: bytes) -> None:
             "Unpack it first."
         )
     if len(head) < BLOCK:
-        raise ReweighError(f"{path} is not a whole tar: {len(head)} bytes are less than one header (is the download complete?).")
+        raise ReweighError(
+            f"{path} is not a whole tar: {len(head)} bytes are less than one header (is the download complete?)."
+        )
     if head != ZEROS and not _has_checksum(head):
         raise ReweighError(f"{path} is not a tar: its first {BLOCK} bytes are no header of one.")
 
@@ -90,7 +92,9 @@ def _members(path: Path, data: mmap.mmap) -> Iterator[Member]:
             name = pax.get("path", long_name if long_name is not None else _name(header))
             length = int(pax.get("size", length))
             if kind != FOLDER and not (kind in REGULAR and name.endswith(b"/")):
-                yield _checked(path, kind, name, start, length, size, is_sparse=any(key.startswith("GNU.sparse") for key in pax))
+                yield _checked(
+                    path, kind, name, start, length, size, is_sparse=any(key.startswith("GNU.sparse") for key in pax)
+                )
             long_name, pax = None, {}
         at = start + -(-length // BLOCK) * BLOCK
 
@@ -104,7 +108,11 @@ def _simple(header: bytes, start: int, size: int) -> Member | None:
     if b".." in raw or raw[0] in b"./" or raw[-1] == 47 or not digits.isdigit() or b"8" in digits or b"9" in digits:
         return None
     length = int(digits, 8)
-    return Member(raw.decode(errors="surrogateescape"), start, length) if start + length <= size and length <= LARGEST_MEMBER else None
+    return (
+        Member(raw.decode(errors="surrogateescape"), start, length)
+        if start + length <= size and length <= LARGEST_MEMBER
+        else None
+    )
 
 
 def _checked(path: Path, kind: bytes, raw: bytes, start: int, length: int, size: int, *, is_sparse: bool) -> Member:
@@ -117,7 +125,9 @@ def _checked(path: Path, kind: bytes, raw: bytes, start: int, length: int, size:
     if name.startswith("/") or (".." in name and ".." in name.split("/")):
         raise ReweighError(f"{path}: member {shown!r} leaves the tar's own folder; refused.")
     if length > LARGEST_MEMBER or start + length > size:
-        raise ReweighError(f"{path}: member {shown!r} claims {length:,} bytes, more than there are; refused (a cut download?).")
+        raise ReweighError(
+            f"{path}: member {shown!r} claims {length:,} bytes, more than there are; refused (a cut download?)."
+        )
     return Member(name.removeprefix("./"), start, length)
 
 

@@ -62,7 +62,9 @@ def is_cifar_n(source: Path) -> bool:
 
 def _index_jpegs(source: Path, output: Path, options: Mapping[str, Any], *, progress: Progress) -> Catalog:
     """Rows of both lists whose image is a member of a tar beside them, or a file."""
-    members = {m.name: (tar.name, m.offset, m.length) for tar in sorted(source.glob("*.tar")) for m in read_members(tar)}
+    members = {
+        m.name: (tar.name, m.offset, m.length) for tar in sorted(source.glob("*.tar")) for m in read_members(tar)
+    }
     skipped: dict[str, list[str]] = defaultdict(list)
 
     def batches() -> Iterator[pa.RecordBatch]:
@@ -70,11 +72,16 @@ def _index_jpegs(source: Path, output: Path, options: Mapping[str, Any], *, prog
             for split in ("train", "test"):
                 rows = _read_rows(source / f"{split}_labels.csv", options["labels"] if split == "train" else "clean")
                 for row in rows:
-                    row["place"] = members.get(row["file"]) or ((row["file"], None, None) if (source / row["file"]).is_file() else None)
+                    row["place"] = members.get(row["file"]) or (
+                        (row["file"], None, None) if (source / row["file"]).is_file() else None
+                    )
                 skipped[_missing(source)] += [row["file"] for row in rows if row["place"] is None]
                 there = [row for row in rows if row["place"] is not None]
                 if options.get("hash", True):
-                    locations = [ImageLocation(source / file, offset, length) for file, offset, length in (r["place"] for r in there)]
+                    locations = [
+                        ImageLocation(source / file, offset, length)
+                        for file, offset, length in (r["place"] for r in there)
+                    ]
                     for row, (content, reason) in zip(there, hash_images(pool, locations), strict=True):
                         row["content"] = content
                         if content is None:
@@ -83,7 +90,15 @@ def _index_jpegs(source: Path, output: Path, options: Mapping[str, Any], *, prog
                 yield _jpeg_batch(there, split)
 
     return write_catalog(
-        output, batches(), plain_classes(NAMES), layout="cifar-n", options=options, root=source, with_truth=True, skipped=skipped, progress=progress
+        output,
+        batches(),
+        plain_classes(NAMES),
+        layout="cifar-n",
+        options=options,
+        root=source,
+        with_truth=True,
+        skipped=skipped,
+        progress=progress,
     )
 
 
@@ -95,7 +110,9 @@ def _missing(source: Path) -> str:
 
 def _read_rows(path: Path, labels: str) -> list[dict[str, Any]]:
     if not path.is_file():
-        raise ReweighError(f"No {path.name} in {path.parent}: the JPEG form of CIFAR-10N has train_labels.csv and test_labels.csv.")
+        raise ReweighError(
+            f"No {path.name} in {path.parent}: the JPEG form of CIFAR-10N has train_labels.csv and test_labels.csv."
+        )
     with path.open(newline="", encoding="utf-8-sig") as file:
         rows = list(csv.DictReader(file))
     for name in ("file", labels, "clean"):
@@ -104,7 +121,9 @@ def _read_rows(path: Path, labels: str) -> list[dict[str, Any]]:
     for row in rows:
         for name in (labels, "clean"):
             if not (row[name] or "").isdecimal():
-                raise ReweighError(f"{path}: {name} {row[name]!r} of {row['file']!r} is no label; they are 0..{len(NAMES) - 1}.")
+                raise ReweighError(
+                    f"{path}: {name} {row[name]!r} of {row['file']!r} is no label; they are 0..{len(NAMES) - 1}."
+                )
     return [{"file": row["file"], "label": int(row[labels]), "clean": int(row["clean"])} for row in rows]
 
 
@@ -126,7 +145,9 @@ def _jpeg_batch(rows: list[dict[str, Any]], split: str) -> pa.RecordBatch:
 def _index_official(source: Path, output: Path, options: Mapping[str, Any], *, progress: Progress) -> Catalog:
     human = _find(source, HUMAN)
     if human is None:
-        raise ReweighError(f"No {' or '.join(HUMAN)} in {source} or the folders below it: CIFAR-10N's labels are not there.")
+        raise ReweighError(
+            f"No {' or '.join(HUMAN)} in {source} or the folders below it: CIFAR-10N's labels are not there."
+        )
     folder = _batch_folder(source)
     labels, clean = _human_labels(human, options["labels"])
     images = output.with_name(f"{output.name}.images.partial")
@@ -167,7 +188,13 @@ def _official_batches(
 
 
 def _write_pngs(
-    images: Path, pixels: NDArray[np.uint8], given: NDArray[np.int64], truth: NDArray[np.int64], *, split: str, offset: int
+    images: Path,
+    pixels: NDArray[np.uint8],
+    given: NDArray[np.int64],
+    truth: NDArray[np.int64],
+    *,
+    split: str,
+    offset: int,
 ) -> pa.RecordBatch:
     (images / split).mkdir(exist_ok=True)
     names = [f"{split}/{offset + number:05d}.png" for number in range(len(pixels))]
@@ -198,9 +225,15 @@ def _write_png(path: Path, pixels: NDArray[np.uint8]) -> str:
 def _batch(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Pixels (n, 32, 32, 3) and labels (n,) of one published batch."""
     value = read_pickle(path)
-    found = {key.decode() if isinstance(key, bytes) else key: v for key, v in value.items()} if isinstance(value, dict) else {}
+    found = (
+        {key.decode() if isinstance(key, bytes) else key: v for key, v in value.items()}
+        if isinstance(value, dict)
+        else {}
+    )
     if not {"data", "labels"} <= set(found) or np.shape(found["data"]) != (len(found["labels"]), 3072):
-        raise ReweighError(f"{path} is no batch of CIFAR-10: looked for data (n, 3072) and n labels; found {', '.join(map(str, found)) or type(value)}.")
+        raise ReweighError(
+            f"{path} is no batch of CIFAR-10: looked for data (n, 3072) and n labels; found {', '.join(map(str, found)) or type(value)}."
+        )
     data = np.asarray(found["data"], np.uint8)
     return data.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), np.asarray(found["labels"], np.int64)
 
@@ -213,7 +246,9 @@ def _human_labels(path: Path, name: str) -> tuple[NDArray[np.int64], NDArray[np.
         raise ReweighError(f"{path} has no {LABELS[name]!r} and 'clean_label'; found {keys}.")
     labels, clean = np.asarray(found[LABELS[name]], np.int64), np.asarray(found["clean_label"], np.int64)
     if labels.shape != clean.shape or labels.ndim != 1:
-        raise ReweighError(f"{path}: {LABELS[name]!r} has shape {labels.shape}, 'clean_label' {clean.shape}; both have one label an image.")
+        raise ReweighError(
+            f"{path}: {LABELS[name]!r} has shape {labels.shape}, 'clean_label' {clean.shape}; both have one label an image."
+        )
     return labels, clean
 
 
@@ -222,7 +257,9 @@ def _batch_folder(source: Path) -> Path:
     folder = first.parent if first else source
     missing = [name for name in BATCHES if not (folder / name).is_file()]
     if missing:
-        raise ReweighError(f"{source} lacks {', '.join(missing)} of CIFAR-10's python version (cifar-10-batches-py); found neither them nor train_labels.csv.")
+        raise ReweighError(
+            f"{source} lacks {', '.join(missing)} of CIFAR-10's python version (cifar-10-batches-py); found neither them nor train_labels.csv."
+        )
     return folder
 
 

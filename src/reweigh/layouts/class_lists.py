@@ -49,7 +49,9 @@ class ClassList:
             row = int(np.flatnonzero(np.isin(np.asarray(encoded.indices.fill_null(-1)), list(unknown)))[0])
             text, k = texts[row].as_py(), len(self.classes.names)
             names = self.classes.names
-            expected = f"labels are 0..{k - 1}, and -1 is none." if _as_number(text) is not None else f"there are {k} classes."
+            expected = (
+                f"labels are 0..{k - 1}, and -1 is none." if _as_number(text) is not None else f"there are {k} classes."
+            )
             if names.count(text) > 1:
                 expected = f"{names.count(text)} classes have that name: use the class's number."
             hint = nearest(text, names)
@@ -82,7 +84,9 @@ def read_class_list(path: Path) -> ClassList:
         raise ReweighError(f"{path}: class {names.index('')} has no {name}.")
     used = {column for column in found.values() if column}
     extra = [{key: value for key, value in row.items() if key not in used} for row in rows]
-    column = {ours: [row[theirs] or None for row in rows] if theirs else [None] * len(rows) for ours, theirs in found.items()}
+    column = {
+        ours: [row[theirs] or None for row in rows] if theirs else [None] * len(rows) for ours, theirs in found.items()
+    }
     classes = Classes(
         names=tuple(names), synsets=tuple(column["synset"]), descriptions=tuple(column["description"]),
         words=tuple(tuple((w or own.replace("_", " ")).split(", ")) for w, own in zip(column["words"], names, strict=True)),
@@ -92,13 +96,18 @@ def read_class_list(path: Path) -> ClassList:
 
 
 def _read_rows(path: Path) -> list[dict[str, str]]:
-    with tempfile.TemporaryDirectory() as scratch, whole_text(path, Path(scratch)).path.open(encoding="utf-8-sig", newline="") as file:
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        whole_text(path, Path(scratch)).path.open(encoding="utf-8-sig", newline="") as file,
+    ):
         rows = list(csv.DictReader(file))
     if not rows:
         raise ReweighError(f"{path} lists no class.")
     for number, row in enumerate(rows, start=1):
         if None in row or None in row.values():
-            raise ReweighError(f"{path}: class {number} of the list has not one value for each of the columns of the first line.")
+            raise ReweighError(
+                f"{path}: class {number} of the list has not one value for each of the columns of the first line."
+            )
     return [{key: unicodedata.normalize("NFC", value.strip()) for key, value in row.items()} for row in rows]
 
 
@@ -134,7 +143,9 @@ def _label_of(classes: Classes) -> dict[str, int]:
 def _ordered(path: Path, rows: list[dict[str, str]], column: str) -> list[dict[str, str]]:
     numbers = [_as_number(row[column]) for row in rows]
     if sorted(n for n in numbers if n is not None) != list(range(len(rows))):
-        raise ReweighError(f"{path}: column {column!r} must hold 0..{len(rows) - 1}, each once; found {', '.join(r[column] for r in rows[:5])} ...")
+        raise ReweighError(
+            f"{path}: column {column!r} must hold 0..{len(rows) - 1}, each once; found {', '.join(r[column] for r in rows[:5])} ..."
+        )
     order: NDArray[np.int64] = np.argsort(np.array(numbers))
     return [rows[i] for i in order]
 

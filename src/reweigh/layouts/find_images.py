@@ -24,17 +24,25 @@ def find_images(path: Path) -> Iterator[tuple[str, ImageLocation]]:
     Raises ReweighError where nothing is there or the file is none of these forms.
     """
     if not path.exists():
-        raise ReweighError(f"Nothing at {path}: looked for an image, a folder, a list of paths (.txt), a tar or a catalog.")
+        raise ReweighError(
+            f"Nothing at {path}: looked for an image, a folder, a list of paths (.txt), a tar or a catalog."
+        )
     if path.is_dir():
         yield from _catalog(path) if is_catalog(path) else _folder(path)
     elif is_tar(path):
-        yield from ((m.name, ImageLocation(path, m.offset, m.length)) for m in read_members(path) if is_image(m.name) and is_unicode(m.name))
+        yield from (
+            (m.name, ImageLocation(path, m.offset, m.length))
+            for m in read_members(path)
+            if is_image(m.name) and is_unicode(m.name)
+        )
     elif path.suffix.lower() == ".txt":
         yield from _list(path)
     elif is_image(path.name):
         yield path.name, ImageLocation(path)
     else:
-        raise ReweighError(f"{path} is no image by its ending, and neither a folder, a list of paths (.txt), a tar nor a catalog.")
+        raise ReweighError(
+            f"{path} is no image by its ending, and neither a folder, a list of paths (.txt), a tar nor a catalog."
+        )
 
 
 def _folder(path: Path) -> Iterator[tuple[str, ImageLocation]]:

@@ -45,14 +45,23 @@ def index_folder(source: Path, output: Path, options: Mapping[str, Any], *, prog
     batches = _batches(source, rows, skipped, is_hashed=options.get("hash", True))
     first = next(batches, None)
     if first is None:
-        raise ReweighError(f"No images in {source}: its {len(names)} class folders ({_some(names)}) hold none that can be read.")
+        raise ReweighError(
+            f"No images in {source}: its {len(names)} class folders ({_some(names)}) hold none that can be read."
+        )
 
     def all_batches() -> Iterator[pa.RecordBatch]:
         yield first
         yield from batches
 
     return write_catalog(
-        output, all_batches(), _classes(names), layout="folder", options=options, root=source, skipped=skipped, progress=progress
+        output,
+        all_batches(),
+        _classes(names),
+        layout="folder",
+        options=options,
+        root=source,
+        skipped=skipped,
+        progress=progress,
     )
 
 
@@ -73,7 +82,9 @@ def _splits(source: Path) -> dict[str, Path]:
     for folder in _folders(source):
         split = SPLIT_FOLDERS.get(folder.name.lower())
         if split in found:
-            raise ReweighError(f"{source} has {found[split].name} and {folder.name}, both of which mean {split}; keep one of them.")
+            raise ReweighError(
+                f"{source} has {found[split].name} and {folder.name}, both of which mean {split}; keep one of them."
+            )
         if split is not None:
             found[split] = folder
     return found if "train" in found else {"train": source}
@@ -81,7 +92,11 @@ def _splits(source: Path) -> dict[str, Path]:
 
 def _folders(path: Path) -> list[Path]:
     """Folders in the folder that are not hidden and no catalogs or runs of ours, in natural order."""
-    found = [p for p in path.iterdir() if is_unicode(p.name) and not p.name.startswith(".") and p.is_dir() and not _is_ours(p)]
+    found = [
+        p
+        for p in path.iterdir()
+        if is_unicode(p.name) and not p.name.startswith(".") and p.is_dir() and not _is_ours(p)
+    ]
     return sorted(found, key=lambda p: natural_order(p.name))
 
 
@@ -124,7 +139,9 @@ def _rows(
     """(relative path, split, label) of every image."""
     label = {name: number for number, name in enumerate(names)}
     for split, folder in splits.items():
-        skipped["not in a class folder"] += [str(p.relative_to(source)) for p in sorted(folder.iterdir()) if is_image(p.name)]
+        skipped["not in a class folder"] += [
+            str(p.relative_to(source)) for p in sorted(folder.iterdir()) if is_image(p.name)
+        ]
         for inner in _folders(folder):
             for path in _files(str(inner), frozenset()):
                 inside = path[len(str(source)) + 1 :]

@@ -19,8 +19,8 @@ ALLOWED = {
     ("numpy._core.multiarray", "_reconstruct"), ("numpy._core.multiarray", "scalar"),
 }  # fmt: skip
 BROKEN = (
-    pickle.UnpicklingError, EOFError, ValueError, KeyError, IndexError, AttributeError, TypeError, OverflowError, MemoryError,
-    ImportError, zipfile.BadZipFile, zlib.error,
+    pickle.UnpicklingError, EOFError, ValueError, LookupError, AttributeError, TypeError, ArithmeticError, MemoryError,
+    RecursionError, ImportError, NotImplementedError, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
 """What the unpickler raises on bytes that are no pickle, or a hostile one."""
 LARGEST = 1 << 30
@@ -43,7 +43,9 @@ def read_pickle(path: Path) -> Any:
     if not path.is_file():
         raise ReweighError(f"No file {path}.")
     if path.stat().st_size > LARGEST:
-        raise ReweighError(f"{path} has {path.stat().st_size:,} bytes; no file of labels or batch of CIFAR is over {LARGEST:,}.")
+        raise ReweighError(
+            f"{path} has {path.stat().st_size:,} bytes; no file of labels or batch of CIFAR is over {LARGEST:,}."
+        )
     if not path.stat().st_size:
         raise ReweighError(f"{path} is empty (0 bytes): it was published or downloaded so; get it again.")
     try:
@@ -71,7 +73,7 @@ def _read(path: Path, file: io.BufferedReader) -> Any:
             return _Restricted(io.BytesIO(archive.read(inside[0])), encoding="latin1").load()
     file.seek(0)
     value = _Restricted(file, encoding="latin1").load()
-    if value == TORCH_MAGIC:  # torch's form before zip: magic, protocol, system, object
+    if isinstance(value, int) and value == TORCH_MAGIC:  # torch's form before zip: magic, protocol, system, object
         for _ in range(3):
             value = _Restricted(file, encoding="latin1").load()
     return value

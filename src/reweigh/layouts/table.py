@@ -66,7 +66,9 @@ def index_table(source: Path, output: Path, options: Mapping[str, Any], *, progr
     Raises ReweighError for a column that is not there, a label that is no class, and images of which most are missing.
     """
     if not is_table(source):
-        raise ReweighError(f"{source} is no table: looked for a file that ends in {', '.join(FORMS)}, or in .gz after one of them.")
+        raise ReweighError(
+            f"{source} is no table: looked for a file that ends in {', '.join(FORMS)}, or in .gz after one of them."
+        )
     with tempfile.TemporaryDirectory() as scratch:
         text = WholeText(path=source) if form_of(source) == "parquet" else whole_text(source, Path(scratch))
         table = _open(source, text.path, options, progress)
@@ -131,7 +133,9 @@ def _batches(table: Table) -> Iterator[pa.RecordBatch]:
     missing = table.skipped.get(MISSING, [])
     if len(missing) * 2 > seen:
         where = f"in {', '.join(table.places.files)}" if table.places is not None else f"below {table.path.parent}"
-        raise ReweighError(f"{len(missing):,} of {seen:,} images of {table.path} are not there, e.g. {missing[0]}: looked {where}.")
+        raise ReweighError(
+            f"{len(missing):,} of {seen:,} images of {table.path} are not there, e.g. {missing[0]}: looked {where}."
+        )
 
 
 def _columns(table: Table, batch: pa.RecordBatch, *, first_row: int) -> pa.RecordBatch:
@@ -192,7 +196,9 @@ def _without_missing(table: Table, batch: pa.RecordBatch, pool: ThreadPoolExecut
         batch = _keep(table, batch, at >= 0, [MISSING])
         at = at[at >= 0]
         names = pa.array(table.places.files, pa.string()).take(pa.array(table.places.tar[at]))
-        batch = _set(batch, file=names, offset=pa.array(table.places.offset[at]), length=pa.array(table.places.length[at]))
+        batch = _set(
+            batch, file=names, offset=pa.array(table.places.offset[at]), length=pa.array(table.places.length[at])
+        )
     elif not table.is_hashed:
         batch = _keep(table, batch, are_there(table.listed, batch.column("file")), [MISSING])
     if not table.is_hashed or not batch.num_rows:

@@ -29,7 +29,9 @@ def map_columns(names: Sequence[str], given: Mapping[str, str], *, where: str) -
         if ours not in OURS or ours in MADE:
             raise ReweighError(f"--column {ours}={theirs}: no column of ours is named {ours!r}.{nearest(ours, OURS)}")
         if theirs not in names:
-            raise ReweighError(f"{where} has no column {theirs!r} for {ours}; it has: {', '.join(names)}.{nearest(theirs, names)}")
+            raise ReweighError(
+                f"{where} has no column {theirs!r} for {ours}; it has: {', '.join(names)}.{nearest(theirs, names)}"
+            )
     mapped = dict(given)
     for name in OURS:
         # Where the user names the checked class, a column `verified` of the source's own may mean something else;
@@ -46,7 +48,9 @@ def map_columns(names: Sequence[str], given: Mapping[str, str], *, where: str) -
     return mapped
 
 
-def kept_columns(names: Sequence[str], columns: Mapping[str, str], given: Mapping[str, str], *, where: str) -> dict[str, str]:
+def kept_columns(
+    names: Sequence[str], columns: Mapping[str, str], given: Mapping[str, str], *, where: str
+) -> dict[str, str]:
     """Further columns, name to keep each under -> theirs: their own name, or source_<name> where that is one of ours.
 
     A column that the user mapped is not kept a second time, unless its name is one of ours (`verified` as
@@ -59,7 +63,9 @@ def kept_columns(names: Sequence[str], columns: Mapping[str, str], given: Mappin
             continue
         ours = f"source_{name}" if name in OURS else name
         if ours in kept or (ours != name and ours in names):
-            raise ReweighError(f"{where}: its column {name!r} would be kept as {ours!r}, which it has too; rename that one.")
+            raise ReweighError(
+                f"{where}: its column {name!r} would be kept as {ours!r}, which it has too; rename that one."
+            )
         kept[ours] = name
     return kept
 
@@ -83,16 +89,17 @@ def kept_values(values: pa.Array) -> pa.Array:
 
 
 def tags_of(values: pa.Array) -> pa.Array:
-    """A list as it is; a text split at '|', blanks around each tag and empty tags dropped."""
+    """A list as it is, a text split at '|'; blanks around each tag and empty tags dropped, no tag at all is null."""
     if pa.types.is_list(values.type) or pa.types.is_large_list(values.type):
-        return values.cast(pa.list_(pa.string()))
-    lists = pc.split_pattern(texts_of(values), "|")
+        lists = values.cast(pa.list_(pa.string()))
+    else:
+        lists = pc.split_pattern(texts_of(values), "|")
     tags = pc.utf8_trim_whitespace(pc.list_flatten(lists))
-    filled = np.asarray(pc.not_equal(tags, ""))
+    filled = np.asarray(pc.not_equal(tags, "").fill_null(False))
     row = np.asarray(pc.list_parent_indices(lists))[filled]
-    ends = np.cumsum(np.bincount(row, minlength=len(lists)))
-    offsets = pa.array(np.concatenate([[0], ends]), pa.int32())
-    return pa.ListArray.from_arrays(offsets, tags.filter(pa.array(filled)), mask=pc.is_null(lists))
+    sizes = np.bincount(row, minlength=len(lists))
+    offsets = pa.array(np.concatenate([[0], np.cumsum(sizes)]), pa.int32())
+    return pa.ListArray.from_arrays(offsets, tags.filter(pa.array(filled)), mask=pa.array(sizes == 0))
 
 
 def splits_of(values: pa.Array, *, where: str, uids: pa.Array) -> pa.Array:
@@ -113,7 +120,9 @@ def numbers_of(values: pa.Array, kind: pa.DataType, *, column: str, where: str, 
         is_bad = pc.invert(pc.match_substring_regex(values, r"^-?[0-9]{1,18}(\.0*)?$")).fill_null(False)
         if pc.any(is_bad).as_py():
             row = int(np.flatnonzero(np.asarray(is_bad))[0])
-            raise ReweighError(f"{where}: {column} {values[row].as_py()!r} of {uids[row].as_py()!r} is no whole number.")
+            raise ReweighError(
+                f"{where}: {column} {values[row].as_py()!r} of {uids[row].as_py()!r} is no whole number."
+            )
         values = pc.replace_substring_regex(values, r"\.0*$", "").cast(pa.int64())
     largest = np.iinfo(kind.to_pandas_dtype()).max
     is_bad = pc.greater(values, largest).fill_null(False)

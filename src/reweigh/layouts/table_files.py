@@ -127,6 +127,12 @@ def _explained(path: Path) -> Iterator[None]:
     """Arrow's errors on a file, as one line that names it."""
     try:
         yield
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, UnicodeDecodeError, gzip.BadGzipFile) as cause:
+    except (
+        pa.ArrowInvalid,
+        pa.ArrowTypeError,
+        pa.ArrowNotImplementedError,
+        UnicodeDecodeError,
+        gzip.BadGzipFile,
+    ) as cause:
         reason = " ".join(str(cause).split())[:300]
         raise ReweighError(f"{path} cannot be read as {form_of(path)}: {reason}") from cause

@@ -61,7 +61,9 @@ def index(
     info = LAYOUTS.get(name) or _third_party(name)
     for option in options:
         if option not in info.options:
-            raise ReweighError(f"Layout {name} takes no {option!r}; it takes: {', '.join(info.options) or 'no option'}.")
+            raise ReweighError(
+                f"Layout {name} takes no {option!r}; it takes: {', '.join(info.options) or 'no option'}."
+            )
     return info.index(source, output, options, progress=progress)
 
 
@@ -72,7 +74,9 @@ def recognise(source: Path) -> str:
             return name
     if source.is_dir():
         return "folder"  # whose reader says what is missing in it
-    raise ReweighError(f"{source} is no form that is known: looked for {'; '.join(info.description for info in LAYOUTS.values())}.")
+    raise ReweighError(
+        f"{source} is no form that is known: looked for {'; '.join(info.description for info in LAYOUTS.values())}."
+    )
 
 
 def _third_party(name: str) -> LayoutInfo:

@@ -46,7 +46,9 @@ def read_places(tars: Sequence[Path], root: Path) -> TarPlaces:
     if len(both):
         first, second = order[both[0]], order[both[0] + 1]
         name = next(m.name for m in read_members(tars[tar[first]]) if m.offset == offset[first])
-        raise ReweighError(f"{name!r} is in {tars[tar[first]]} and in {tars[tar[second]]}; give only one of them by --tar.")
+        raise ReweighError(
+            f"{name!r} is in {tars[tar[first]]} and in {tars[tar[second]]}; give only one of them by --tar."
+        )
     kept = np.delete(order, again)
     files = tuple(str(path.relative_to(root) if path.is_relative_to(root) else path) for path in tars)
     return TarPlaces(files=files, numbers=numbers[kept], tar=tar[kept], offset=offset[kept], length=length[kept])
