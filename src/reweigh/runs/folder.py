@@ -31,7 +31,7 @@ VERSIONS_OF = (
 
 def begin_run(run: Path, source: Source) -> None:
     """Note the data in the run folder, or check that it belongs to this data, unchanged; same errors as `check_run`."""
-    data = _data(source)
+    data = _data(run, source)
     check_run(run, source, data)
     if not is_run(run):
         record = {"data": data, "versions": versions(), "machine": machine(), "started": _now()}
@@ -44,7 +44,7 @@ def check_run(run: Path, source: Source, data: dict[str, Any] | None = None) -> 
     Raises ReweighError for a folder that is something else, for other data, and for data that changed since.
     """
     if is_run(run):
-        _check_same_data(run, data or _data(source))
+        _check_same_data(run, data or _data(run, source))
     elif run.is_file():
         raise ReweighError(f"{run} is a file; a run is a folder. Give another -o.")
     elif run.exists() and any(p.name != "run.lock" for p in run.iterdir()):
@@ -60,13 +60,13 @@ def abandon(run: Path) -> None:
         (run / "run.json").unlink(missing_ok=True)
 
 
-def _data(source: Source) -> dict[str, Any]:
+def _data(run: Path, source: Source) -> dict[str, Any]:
     """The data as run.json names it."""
     return {
         "path": str(source.path.resolve()),
         "layout": source.layout,
         "options": dict(source.options),
-        "state": state_of(source),
+        "state": state_of(source, run=run),
     }
 
 

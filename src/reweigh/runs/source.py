@@ -67,10 +67,10 @@ def catalog_of(source: Source, run: Path, *, progress: Progress = silent) -> Cat
     return index(source.path, run / "catalog", layout=source.layout, options=dict(source.options), progress=progress)
 
 
-def state_of(source: Source) -> str:
+def state_of(source: Source, *, run: Path | None = None) -> str:
     """Hash of the names, sizes and times of the files of DATA, to notice that it changed since it was indexed.
 
-    Runs and catalogs inside of DATA (`reweigh run .` makes one) and hidden files are no part of it.
+    Runs and catalogs inside of DATA (`reweigh run .` makes one, `run`) and hidden files are no part of it.
     """
     digest = hashlib.blake2b(digest_size=16)
     if is_catalog(source.path):
@@ -78,19 +78,19 @@ def state_of(source: Source) -> str:
     elif source.path.is_file():
         _add(digest, source.path.name, source.path.stat())
     else:
-        _add_folder(digest, source.path, "")
+        _add_folder(digest, source.path.resolve(), "", run=None if run is None else run.resolve())
     return digest.hexdigest()
 
 
-def _add_folder(digest: Any, folder: Path, prefix: str) -> None:
+def _add_folder(digest: Any, folder: Path, prefix: str, *, run: Path | None) -> None:
     with os.scandir(folder) as entries:
         for entry in sorted(entries, key=lambda e: e.name):
             if entry.name.startswith("."):
                 continue
             if entry.is_dir():
-                if is_run(Path(entry.path)) or is_catalog(Path(entry.path)):
-                    continue
-                _add_folder(digest, Path(entry.path), f"{prefix}{entry.name}/")
+                inner = Path(entry.path)
+                if inner != run and not is_run(inner) and not is_catalog(inner):
+                    _add_folder(digest, inner, f"{prefix}{entry.name}/", run=run)
             elif entry.is_file():
                 _add(digest, f"{prefix}{entry.name}", entry.stat())
 

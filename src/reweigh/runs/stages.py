@@ -13,6 +13,8 @@ from typing import Any
 from reweigh.errors import ReweighError, nearest
 from reweigh.whole_files import read_json, whole_folder, write_json
 
+MARK = "hash"
+"""The file in a workspace that says which hash its unfinished work is of."""
 STAGES = ("01-features", "02-evidence", "04-training", "05-metrics")
 
 
@@ -58,9 +60,14 @@ def complete(stage: Stage, run: Path) -> Completed:
     if folder.exists():
         shutil.rmtree(folder)
     workspace = _workspace(run / f"{stage.name}.work", key)
-    with whole_folder(folder) as partial:
-        notes = stage.make(partial, workspace)
-        write_json(partial / "stage.json", {"hash": key, "notes": notes, "reads": dict(stage.reads)})
+    try:
+        with whole_folder(folder) as partial:
+            notes = stage.make(partial, workspace)
+            write_json(partial / "stage.json", {"hash": key, "notes": notes, "reads": dict(stage.reads)})
+    except ReweighError:
+        if {path.name for path in workspace.iterdir()} == {MARK}:  # nothing to go on from
+            shutil.rmtree(workspace)
+        raise
     shutil.rmtree(workspace)
     return Completed(folder=folder, hash=key, notes=tuple(notes), reused=False)
 
@@ -97,7 +104,7 @@ def _finished(folder: Path, key: str) -> Completed | None:
 
 def _workspace(folder: Path, key: str) -> Path:
     """The folder for unfinished work of exactly this hash; older work of another hash is thrown away."""
-    mark = folder / "hash"
+    mark = folder / MARK
     if folder.exists() and (not mark.is_file() or mark.read_text() != key):
         shutil.rmtree(folder)
     folder.mkdir(exist_ok=True, parents=True)

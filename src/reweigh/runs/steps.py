@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from dataclasses import asdict, dataclass
@@ -26,6 +27,7 @@ from reweigh.runs.stages import Completed, Stage, complete
 from reweigh.training.probe_training import TRAINERS, TrainingInputs
 from reweigh.whole_files import read_json, whole_folder, write_json
 
+NO_PLACE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
 STEP_VERSION = 1  # raised when a stage's arithmetic changes, so that older files are not taken for its result
 
 
@@ -66,9 +68,11 @@ def extract_rows(work: Work, backbone: Backbone, folder: Path, rows: NDArray[np.
     """Extract the features of these rows (None: all) into `folder`, going on where an earlier process was killed."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-    except PermissionError as cause:
+    except OSError as cause:
+        if cause.errno not in NO_PLACE:
+            raise
         raise ReweighError(
-            f"Cannot write features to {folder.parent}: no permission. Give another place with --cache FOLDER."
+            f"Cannot write features to {folder.parent}: {os.strerror(cause.errno or 0).lower()}. Give another place with --cache FOLDER."
         ) from cause
     chosen = np.arange(work.catalog.n) if rows is None else rows
     return extract(
