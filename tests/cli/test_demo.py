@@ -47,7 +47,7 @@ def test_the_demo_is_right_far_more_often_than_its_labels(reweigh: Call, tmp_pat
     assert "accuracy, known truth" in said.out
 
 
-def test_the_demo_done_again_makes_nothing_anew(reweigh: Call, tmp_path: Path) -> None:
+def test_the_demo_done_again_makes_nothing_anew_and_another_seed_is_refused(reweigh: Call, tmp_path: Path) -> None:
     first = reweigh("demo", "-o", "demo")
     before = files_below(tmp_path)
 
@@ -56,9 +56,4 @@ def test_the_demo_done_again_makes_nothing_anew(reweigh: Call, tmp_path: Path) -
     assert again.out == first.out
     assert files_below(tmp_path) == before
     assert "unchanged, used again: 01-features, 02-evidence, 04-training, 05-metrics" in again.err
-
-
-def test_a_demo_of_another_seed_in_the_same_folder_is_refused_by_name(reweigh: Call) -> None:
-    assert reweigh("demo", "-o", "demo").status == 0
-
     assert "give another -o" in reweigh("demo", "-o", "demo", "--seed", 1).error

@@ -215,7 +215,7 @@ def test_predictions_of_nothing_and_to_nowhere_are_refused(reweigh: Call, finish
         "Predictions are written as .csv or .parquet; found 'p.xlsx'"
         in reweigh("predict", "run", finished, "-o", "p.xlsx").error
     )
-    assert "p.csv is a finished; name a file in it" in reweigh("predict", "run", finished, "-o", "p.csv").error
+    assert "p.csv is a folder; name a file in it" in reweigh("predict", "run", finished, "-o", "p.csv").error
     assert files_below(tmp_path) == before
     assert reweigh("predict", "run", finished, "-o", "new/folder/P.CSV").status == 0
     assert (tmp_path / "new" / "folder" / "P.CSV").is_file()
@@ -252,6 +252,7 @@ def test_a_page_is_not_written_over_a_folder(reweigh: Call, finished: Path, tmp_
     (tmp_path / "pages").mkdir()
 
     assert "pages is a folder; name a file in it" in reweigh("report", "run", "-o", "pages").error
+    assert reweigh("report", "run").status == 0
     assert reweigh("report", "run", "-o", "pages/mine.html").status == 0
     assert (tmp_path / "pages" / "mine.html").read_bytes() == (tmp_path / "run" / "report.html").read_bytes()
 

@@ -64,13 +64,16 @@ def main() -> None:
     Anything else is a defect of ours and keeps its traceback.
     """
     try:
-        app()
+        app(prog_name="reweigh")
     except ReweighError as error:
         _stop(f"error: {error}", status=2)
     except OSError as error:
         where = error.filename or "while writing"
         if error.errno in NOT_ALLOWED and error.filename:
-            _stop(f"error: {where}: {os.strerror(error.errno).lower()}; give a place that you may read and write.", status=2)
+            _stop(
+                f"error: {where}: {os.strerror(error.errno).lower()}; give a place that you may read and write.",
+                status=2,
+            )
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         _stop(f"error: no space left on the disk ({where}); free some and run the same command again.", status=1)

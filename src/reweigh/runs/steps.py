@@ -59,7 +59,11 @@ def features_stage(work: Work, backbone: Backbone, rows: NDArray[np.int64] | Non
         return [f"{unreadable:,} of {features.n:,} images could not be read; they get weight 0"] if unreadable else []
 
     return complete(
-        Stage(name="01-features", reads={"version": STEP_VERSION, "key": key, "cache": str(work.cache)}, make=make),
+        Stage(
+            name="01-features",
+            reads={"version": STEP_VERSION, "key": key, "cache": _pointer(work.cache, work.run)},
+            make=make,
+        ),
         work.run,
     )
 
