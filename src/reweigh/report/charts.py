@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from markupsafe import Markup, escape
+from markupsafe import Markup
 from numpy.typing import NDArray
 
 BARS = 40
@@ -22,43 +22,35 @@ def class_sizes(names: Sequence[str], sizes: NDArray[np.int64]) -> Markup:
 
 
 def _named_bars(names: Sequence[str], sizes: NDArray[np.int64], order: NDArray[np.int64], top: int) -> Markup:
-    rows = []
-    for place, label in enumerate(order):
-        y, width = 22 * place, max(560 * int(sizes[label]) / top, 0.5)
-        name = names[label] if len(names[label]) <= 24 else f"{names[label][:23]}…"
-        rows.append(
-            Markup('<text x="172" y="{}" class="name" text-anchor="end">{}</text>').format(y + 14, name)
-            + Markup(
-                '<rect x="180" y="{}" width="{:.1f}" height="14" rx="2" class="bar"><title>{}: {:,}</title></rect>'
-            ).format(y + 3, width, names[label], int(sizes[label]))
-            + Markup('<text x="{:.1f}" y="{}" class="value">{:,}</text>').format(186 + width, y + 14, int(sizes[label]))
-        )
-    return _svg(800, 22 * len(order), rows, "Images of each class, largest first")
+    """A list of names, bars and numbers: unlike a drawing of fixed width, its text stays legible on a narrow screen."""
+    rows = [
+        Markup(
+            '<li><span class="name">{}</span><svg width="100%" height="12" aria-hidden="true">'
+            '<rect width="{:.1f}%" height="12" rx="2" class="bar"/></svg><span class="value">{:,}</span></li>'
+        ).format(names[label], 100 * int(sizes[label]) / top, int(sizes[label]))
+        for label in order
+    ]
+    return Markup('<ol class="bars">') + Markup("").join(rows) + Markup("</ol>")
 
 
 def _curve(sizes: NDArray[np.int64], top: int) -> Markup:
-    """Sizes by rank of the class, on a logarithmic scale."""
+    """Sizes by rank of the class, on a logarithmic scale whose lowest line is no image."""
     places = np.unique(np.linspace(0, len(sizes) - 1, min(len(sizes), 400)).astype(int))
-    height = np.log10(np.maximum(sizes[places], 0.5)) - np.log10(0.5)
-    scale = 180 / (np.log10(max(top, 1)) - np.log10(0.5))
-    points = " ".join(
-        f"{60 + 720 * p / max(len(sizes) - 1, 1):.1f},{200 - scale * h:.1f}"
-        for p, h in zip(places, height, strict=True)
-    )
-    marks = [Markup('<polyline points="{}" class="line"/>').format(points)]
-    for value in (1, 10, 100, 1_000, 10_000, 100_000):
-        if value <= top:
-            y = 200 - scale * (np.log10(value) - np.log10(0.5))
-            marks.append(Markup('<line x1="60" x2="780" y1="{:.1f}" y2="{:.1f}" class="grid"/>').format(y, y))
-            marks.append(
-                Markup('<text x="52" y="{:.1f}" class="value" text-anchor="end">{:,}</text>').format(y + 4, value)
-            )
-    marks.append(
-        Markup(
-            '<text x="60" y="222" class="value">largest class</text><text x="780" y="222" class="value" text-anchor="end">smallest</text>'
-        )
-    )
-    return _svg(800, 230, marks, "Images of each class, from the largest to the smallest")
+    scale = 170 / (np.log10(top) - np.log10(0.5))
+    level = 190 - scale * (np.log10(np.maximum(sizes[places], 0.5)) - np.log10(0.5))
+    across = 60 + 410 * places / max(len(sizes) - 1, 1)
+    marks = []
+    for value in (0, *(10**power for power in range(7) if 10**power <= top)):
+        y = 190 - scale * (np.log10(max(value, 0.5)) - np.log10(0.5))
+        marks.append(Markup('<line x1="60" x2="470" y1="{:.1f}" y2="{:.1f}" class="grid"/>').format(y, y))
+        marks.append(Markup('<text x="52" y="{:.1f}" class="value" text-anchor="end">{:,}</text>').format(y + 4, value))
+    points = " ".join(f"{x:.1f},{y:.1f}" for x, y in zip(across, level, strict=True))
+    marks.append(Markup('<polyline points="{}" class="line"/>').format(points))
+    marks.append(Markup('<text x="60" y="212" class="value">largest: {:,}</text>').format(int(sizes[0])))
+    smallest = Markup('<text x="470" y="212" class="value" text-anchor="end">smallest: {:,}</text>')
+    marks.append(smallest.format(int(sizes[-1])))
+    title = f"Images of each of {len(sizes):,} classes, from {int(sizes[0]):,} in the largest to {int(sizes[-1]):,} in the smallest"
+    return _svg(480, 220, marks, title, kind="fluid")
 
 
 def heat_map(names: Sequence[str], counts: NDArray[np.int64]) -> Markup:
@@ -79,29 +71,30 @@ def heat_map(names: Sequence[str], counts: NDArray[np.int64]) -> Markup:
                 left + cell * (row + 0.7), above - 6, _short(names[row])
             )
         )
-        for column in range(k):
-            if counts[row, column]:
-                kind = "same" if row == column else "other"
-                marks.append(
-                    Markup('<rect x="{}" y="{}" width="{}" height="{}" class="{}" fill-opacity="{:.2f}"><title>{} predicted as {}: {:,}</title></rect>').format(
-                        left + cell * column, y, cell - 1, cell - 1, kind, 0.08 + 0.92 * float(share[row, column]) ** 0.6, names[row], names[column],
-                        int(counts[row, column]),
-                    )
-                )  # fmt: skip
-    return _svg(
-        left + cell * k + 60, above + cell * k + 4, marks, "Given label (rows) against held-out prediction (columns)"
+        marks += [
+            _cell(left + cell * column, y, cell - 1, float(share[row, column]), same=row == column).format(
+                _short(names[row], 60), _short(names[column], 60), int(counts[row, column])
+            )
+            for column in np.flatnonzero(counts[row]).tolist()
+        ]
+    title = "Given label (rows) against held-out prediction (columns)"
+    return _svg(left + cell * k + 80, above + cell * k + 4, marks, title, kind="fixed")
+
+
+def _cell(x: float, y: float, side: float, share: float, *, same: bool) -> Markup:
+    """A square whose words are filled in later: given, predicted, count."""
+    kind, dark = "same" if same else "other", 0.08 + 0.92 * share**0.6
+    place = f'<rect x="{x:g}" y="{y:g}" width="{side:g}" height="{side:g}" class="{kind}" fill-opacity="{dark:.2f}">'
+    return Markup(place + "<title>{} predicted as {}: {:,}</title></rect>")
+
+
+def _short(name: str, length: int = 18) -> str:
+    return name if len(name) <= length else f"{name[: length - 1]}…"
+
+
+def _svg(width: float, height: float, marks: Sequence[Markup], title: str, *, kind: str) -> Markup:
+    """kind `fluid` shrinks with the page; `fixed` keeps its size, so that small text stays legible, and is scrolled."""
+    opening = Markup(
+        '<svg viewBox="0 0 {:.0f} {:.0f}" width="{:.0f}" height="{:.0f}" class="{}" role="img" aria-label="{}">'
     )
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= 18 else f"{name[:17]}…"
-
-
-def _svg(width: float, height: float, marks: Sequence[Markup], title: str) -> Markup:
-    return (
-        Markup('<svg viewBox="0 0 {:.0f} {:.0f}" style="max-width:{:.0f}px" role="img" aria-label="{}">').format(
-            width, height, width, escape(title)
-        )
-        + Markup("").join(marks)
-        + Markup("</svg>")
-    )
+    return opening.format(width, height, width, height, kind, title) + Markup("").join(marks) + Markup("</svg>")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from functools import lru_cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from reweigh.progress import Progress, silent
 from reweigh.report.records import ReportData
-from reweigh.report.sections import SECTIONS
 from reweigh.report.settings import ReportSettings
+from reweigh.report.table_of_sections import SECTIONS
 
 
 def render(data: ReportData, settings: ReportSettings | None = None, *, progress: Progress = silent) -> str:
@@ -22,7 +25,9 @@ def render(data: ReportData, settings: ReportSettings | None = None, *, progress
         if content is not None:
             parts.append({"id": name, "title": section.title, "template": section.template, "content": content})
     progress("report", len(SECTIONS), len(SECTIONS), "")
-    return _templates().get_template("page.html").render(data=data, parts=parts)
+    page = _templates().get_template("page.html").render(data=data, parts=parts, side=settings.thumbnail_side)
+    # A file name on disk may hold bytes that are no text; half of a surrogate pair cannot be written as UTF-8.
+    return page.encode("utf-8", "replace").decode("utf-8")
 
 
 @lru_cache(maxsize=1)
@@ -34,6 +39,26 @@ def _templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters["percent"] = lambda share: "–" if share is None else f"{100 * share:.0f}\u00a0%"
+    made.filters["percent"] = percent
     made.filters["count"] = lambda number: f"{number:,}"
+    made.filters["end_of"] = end_of
+    script = made.get_template("page.js").render()
+    made.globals["script"] = Markup(script)  # our own file, no data in it
+    made.globals["script_hash"] = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return made
+
+
+def percent(share: float | None) -> str:
+    """`68 %`; a share that is not quite none or all never reads as `0 %` or `100 %`."""
+    if share is None or share != share:
+        return "–"
+    if 0 < share < 0.005:
+        return "<\u00a01\u00a0%"
+    if 0.995 <= share < 1:
+        return ">\u00a099\u00a0%"
+    return f"{100 * share:.0f}\u00a0%"
+
+
+def end_of(text: str, length: int = 40) -> str:
+    """The last `length` characters: of a path, the end tells most."""
+    return text if len(text) <= length else f"…{text[1 - length :]}"

@@ -1,0 +1,18 @@
+"""The page's sections in their order. A new figure is one file in sections/, one template, and one line here."""
+
+from __future__ import annotations
+
+from reweigh.report.sections.classes import classes
+from reweigh.report.sections.confusions import confusions
+from reweigh.report.sections.facts import facts
+from reweigh.report.sections.gallery import gallery
+from reweigh.report.sections.results import results
+from reweigh.report.sections.section import Section
+
+SECTIONS: dict[str, Section] = {
+    "results": Section("Results", "results.html", results),
+    "gallery": Section("Labels to look at first", "gallery.html", gallery),
+    "classes": Section("Classes", "classes.html", classes),
+    "confusions": Section("Confusions", "confusions.html", confusions),
+    "facts": Section("Data and run", "facts.html", facts),
+}
