@@ -18,6 +18,8 @@ LONGEST_NAME = 4096
 LARGEST_MEMBER = 1 << 33
 LARGEST_HEADER = 1 << 20
 """Bytes of a long name or a pax header: one that says more is no header."""
+KEPT = 64 << 20
+"""Bytes of the tar that stay mapped into memory behind the header that is read."""
 COMPRESSED = {b"\x1f\x8b": "gzip", b"BZ": "bzip2", b"\xfd7": "xz", b"(\xb5": "zstd"}
 ZEROS = bytes(BLOCK)
 REGULAR, FOLDER, LONG_NAME, LONG_LINK, PAX, PAX_GLOBAL = b"\x000 7", b"5", b"L", b"K", b"xX", b"g"
@@ -67,10 +69,13 @@ def _check_form(path: Path, head: bytes) -> None:
 
 
 def _members(path: Path, data: mmap.mmap) -> Iterator[Member]:
-    size, at = len(data), 0
+    size, at, kept_from = len(data), 0, 0
     long_name: bytes | None = None
     pax: dict[str, bytes] = {}
     while at < size:
+        if at - kept_from > KEPT and hasattr(mmap, "MADV_DONTNEED"):
+            data.madvise(mmap.MADV_DONTNEED)  # else what was read counts as this process's memory
+            kept_from = at
         header = data[at : at + BLOCK]
         simple = None if long_name is not None or pax else _simple(header, at + BLOCK, size)
         if simple is not None:
