@@ -36,6 +36,7 @@ from reweigh.features.store import (
     is_complete,
     open_features,
 )
+from reweigh.images.decoding import LEAST_FACTOR
 from reweigh.images.settings import ImageSettings
 from reweigh.progress import Progress, silent
 from reweigh.whole_files import read_json, write_json
@@ -87,6 +88,7 @@ def feature_key(backbone: Backbone, *, fingerprint: str, rows: Rows | None, imag
         "memory_format": backbone.memory_format,
         "device": backbone.device.partition(":")[0],
         "versions": {name: metadata.version(name) for name in ("simplejpeg", "pillow", "torch")},
+        "least_factor": LEAST_FACTOR,
         "max_pixels": images.max_pixels,
         "fingerprint": fingerprint,
         "rows": None

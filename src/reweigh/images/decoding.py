@@ -25,6 +25,10 @@ WITH_ALPHA = {"RGBA", "LA", "PA", "RGBa", "La"}
 SIXTEEN_BITS = {"I;16", "I;16L", "I;16B", "I;16N", "I"}
 
 
+LEAST_FACTOR = 2
+"""A JPEG is decoded at full scale or at half and less: 7/8 to 5/8 have no fast path in libjpeg-turbo and take longer than 8/8."""
+
+
 @dataclass(frozen=True)
 class Decoded:
     """An upright image, perhaps decoded at a smaller scale."""
@@ -43,7 +47,7 @@ class Decoded:
 def decode(data: bytes, *, cover: int = 0, max_pixels: int) -> torch.Tensor:
     """The image as a uint8 tensor (3, h, w), RGB, upright; its memory order is (h, w, 3).
 
-    A JPEG is decoded at the smallest DCT scale (n/8) whose short side still has `cover` pixels; 0 = full size.
+    A JPEG is decoded at the smallest DCT scale (n/8, half or less, else full) whose short side has `cover` pixels; 0 = full.
     First frame of animations; transparent parts become white; 16 bits are cut to their upper 8.
     max_pixels bounds width x height and is checked from the header, before decoding.
     Raises Unreadable with a short reason.
@@ -91,12 +95,14 @@ def _decode_jpeg(data: bytes, *, cover: int, max_pixels: int) -> Decoded | None:
 def _strictly(data: bytes, cover: int) -> NDArray[np.uint8]:
     """Pixels; ValueError with libjpeg's words for anything odd but a missing end marker."""
     try:
-        return simplejpeg.decode_jpeg(data, "RGB", min_height=cover, min_width=cover)
+        return simplejpeg.decode_jpeg(data, "RGB", min_height=cover, min_width=cover, min_factor=LEAST_FACTOR)
     except ValueError as cause:
         if "Premature end of JPEG file" not in str(cause):
             raise
         # Whether the picture itself is cut shows when the marker is there.
-        return simplejpeg.decode_jpeg(data + JPEG_END, "RGB", min_height=cover, min_width=cover)
+        return simplejpeg.decode_jpeg(
+            data + JPEG_END, "RGB", min_height=cover, min_width=cover, min_factor=LEAST_FACTOR
+        )
 
 
 def _upright(pixels: NDArray[np.uint8], height: int, width: int, orientation: int) -> Decoded:
