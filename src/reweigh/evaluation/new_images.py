@@ -15,9 +15,9 @@ from reweigh.features.model_folder import Model
 from reweigh.features.settings import FeatureSettings
 from reweigh.features.store import Features, unreadable_table
 from reweigh.images.settings import ImageSettings
+from reweigh.probes.linear import Head
+from reweigh.probes.linear import predict as predict_rows
 from reweigh.progress import Progress, silent
-
-BLOCK_ROWS = 8192
 
 
 def predict(
@@ -40,7 +40,7 @@ def predict(
         model.backbone, len(images), lambda at: [images[i][1] for i in at], lambda at: [names[i] for i in at], folder=workspace,
         settings=settings or FeatureSettings(), images=image_settings or ImageSettings(unreadable_limit=1.0), progress=progress,
     )  # fmt: skip
-    best, probability = best_classes(features, model.weight, model.bias, top=top)
+    best, probability = best_classes(features, model, top=top)
     unreadable = unreadable_table(features)
     reasons: list[str | None] = [None] * len(names)
     for row, reason in zip(unreadable["row"].to_pylist(), unreadable["reason"].to_pylist(), strict=True):
@@ -56,20 +56,14 @@ def predict(
     return pa.table(columns)
 
 
-def best_classes(
-    features: Features, weight: NDArray[np.float32], bias: NDArray[np.float32], *, top: int
-) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+def best_classes(features: Features, head: Head, *, top: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     """The `top` most probable classes of each row, best first (n, top) int32, and their probabilities (n, top) float32."""
-    top = min(top, len(bias))
-    best = np.empty((features.n, top), np.int32)
-    probability = np.empty((features.n, top), np.float32)
-    for start in range(0, features.n, BLOCK_ROWS):
-        rows = np.arange(start, min(start + BLOCK_ROWS, features.n), dtype=np.int64)
-        logits = features.read(rows) @ weight.T + bias
-        logits -= logits.max(axis=1, keepdims=True)
-        share = np.exp(logits)
-        share /= share.sum(axis=1, keepdims=True)
-        chosen = np.argsort(-share, axis=1, kind="stable")[:, :top]
-        best[rows] = chosen
-        probability[rows] = np.take_along_axis(share, chosen, axis=1)
+    top = min(top, len(head.bias))
+    best, probability = np.empty((features.n, top), np.int32), np.empty((features.n, top), np.float32)
+    start = 0
+    for block in predict_rows(head, features, np.arange(features.n)):
+        here = slice(start, start + len(block))
+        best[here] = np.argsort(-block, axis=1, kind="stable")[:, :top]
+        probability[here] = np.exp(np.take_along_axis(block, best[here].astype(np.int64), axis=1))
+        start = here.stop
     return best, probability

@@ -19,7 +19,15 @@ from reweigh.runs.preview import preview as look_first
 from reweigh.runs.recipe import Recipe
 from reweigh.runs.resolve import load, resolve, set_threads
 from reweigh.runs.source import Source, catalog_of, original, output_of
-from reweigh.runs.steps import Work, evidence_stage, features_stage, metrics_stage, stored_features, training_stage
+from reweigh.runs.steps import (
+    Work,
+    check_folds,
+    evidence_stage,
+    features_stage,
+    metrics_stage,
+    stored_features,
+    training_stage,
+)
 from reweigh.whole_files import read_json
 
 
@@ -93,6 +101,7 @@ def _run_locked(
         f"{catalog.n:,} images of {catalog.k:,} classes; backbone {resolved.backbone.name} on {resolved.device} "
         f"in {resolved.precision}, {resolved.threads} threads"
     )
+    check_folds(work)
     backbone = load(resolved)
     if preview:
         look_first(work, backbone, say)

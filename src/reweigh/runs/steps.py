@@ -20,6 +20,7 @@ from reweigh.features.extraction import extract, feature_key
 from reweigh.features.model_folder import load_model
 from reweigh.features.networks import Backbone
 from reweigh.features.store import Features, open_features, unreadable_rows
+from reweigh.probes.folds import assign_folds
 from reweigh.progress import Progress
 from reweigh.runs.measured import measure
 from reweigh.runs.recipe import Recipe
@@ -28,6 +29,7 @@ from reweigh.training.probe_training import TRAINERS, TrainingInputs
 from reweigh.whole_files import read_json, whole_folder, write_json
 
 NO_PLACE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
+FEW_ROWS = 10_000  # with fewer rows than this it costs nothing to draw the folds beforehand
 STEP_VERSION = 1  # raised when a stage's arithmetic changes, so that older files are not taken for its result
 
 
@@ -95,6 +97,15 @@ def stored_features(run: Path) -> Features:
             f"The features of {run} are not in {folder} any more; run again: reweigh run {run} --redo features"
         )
     return open_features(folder)
+
+
+def check_folds(work: Work) -> None:
+    """Say before hours of extraction, not after it, that there are fewer groups of labelled images than folds."""
+    rows, labels = work.splits.train, read_labels(work.catalog)
+    if (labels[rows] >= 0).sum() < FEW_ROWS:
+        assign_folds(
+            read_groups(work.catalog)[rows], labels[rows], n_folds=work.recipe.evidence.n_folds, seed=work.recipe.seed
+        )
 
 
 def evidence_stage(work: Work, features: Features, extracted: Completed) -> Completed:
