@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import io
 import re
+import sys
 from dataclasses import replace
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +17,10 @@ import pytest
 from PIL import Image
 
 from reweigh.catalog.tables import ImageLocation
-from reweigh.report.page import render
+from reweigh.report.page import end_of, percent, render
 from reweigh.report.records import Card, ClassImages, ReportData, Shown
 from reweigh.report.settings import ReportSettings
+from reweigh.report.table_of_sections import SECTIONS
 from reweigh.report.thumbnails import thumbnail
 
 HOSTILE = "<script>alert(1)</script>\"'&<img src=x onerror=y> \u202egnp.exe 🙂" + "long" * 60
@@ -160,8 +165,6 @@ def test_an_image_that_cannot_be_read_is_shown_with_its_reason(tmp_path: Path) -
 
 
 def test_a_thumbnail_keeps_its_proportions_and_small_images_their_pixels(photo: Path, tmp_path: Path) -> None:
-    import base64
-
     def size(path: Path) -> tuple[int, int]:
         uri = thumbnail(ImageLocation(path), side=96).uri
         return Image.open(io.BytesIO(base64.b64decode(uri.split(",")[1]))).size
@@ -169,3 +172,114 @@ def test_a_thumbnail_keeps_its_proportions_and_small_images_their_pixels(photo: 
     assert size(photo) == (96, 72)
     Image.new("L", (8, 8), 3).save(tmp_path / "small.png")
     assert size(tmp_path / "small.png") == (8, 8)
+
+
+def test_every_section_has_its_file_and_its_template() -> None:
+    folder = Path(sys.modules[render.__module__].__file__ or "").parent
+    for name, section in SECTIONS.items():
+        assert section.content.__module__ == f"reweigh.report.sections.{name}"
+        assert (folder / "templates" / section.template).is_file()
+
+
+def test_the_policy_lets_only_our_own_script_run(photo: Path) -> None:
+    page = render(page_of(2, photo))
+    script = page.split("<script>")[1].split("</script>")[0]
+    policy = next(a["content"] or "" for tag, a in parsed(page).seen if tag == "meta" and "http-equiv" in a)
+    assert f"script-src 'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'" in policy
+    assert "default-src 'none'" in policy
+
+
+def test_the_page_makes_sense_to_a_screen_reader(photo: Path) -> None:
+    seen = parsed(render(page_of(60, photo))).seen
+    assert all(attributes.get("alt") for tag, attributes in seen if tag == "img")
+    assert all(attributes.get("scope") in ("col", "row") for tag, attributes in seen if tag == "th")
+    assert [tag for tag, _ in seen].count("caption") == [tag for tag, _ in seen].count("table")
+    levels = [int(tag[1]) for tag, _ in seen if tag in ("h1", "h2", "h3", "h4")]
+    assert levels[0] == 1 and levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels)), "a level of headings is left out"
+    targets = {attributes["id"] for _, attributes in seen if "id" in attributes}
+    assert {a["href"][1:] for tag, a in seen if tag == "a" and (a["href"] or "").startswith("#")} <= targets  # type: ignore[index]
+
+
+def test_images_that_are_only_linked_are_no_agreement(photo: Path) -> None:
+    page = render(page_of(2, photo), ReportSettings(classes_with_images=0))
+    assert "nothing to look at first" not in page
+    assert "2 classes, as links to their image files" in page
+
+
+def test_missing_parts_are_said_in_words(photo: Path) -> None:
+    none = np.zeros(1, np.int64)
+    bare = replace(
+        page_of(1, photo), cards=(), header=(), results=(), class_sizes=none, judged=none, agreed=none, confusion=None, images=(), data_facts=(),
+        run_facts=(), command="",
+    )  # fmt: skip
+    page = render(bare)
+    for words in (
+        "Nothing could be measured",
+        "none can be doubted",
+        "The class has 0 images",
+        "only one class",
+        "Nothing was counted",
+        "Nothing was written down",
+    ):
+        assert words in page, words
+    assert "There are no classes" in render(
+        replace(bare, class_names=(), class_sizes=none[:0], judged=none[:0], agreed=none[:0])
+    )
+
+
+def test_classes_of_one_size_need_no_chart(photo: Path) -> None:
+    data = page_of(3, photo)
+    page = render(replace(data, class_sizes=np.full(3, 1_200)))
+    assert "Every class has 1,200 images." in page
+    assert 'class="bars"' not in page
+    assert 'class="bars"' in render(data)
+
+
+def test_a_class_is_mostly_taken_for_the_other_class_with_most_of_its_images(photo: Path) -> None:
+    """Row a: 9 right, 1 taken for b, 4 for c, so c; row b: none elsewhere, so a dash."""
+    matrix = np.array([[9, 1, 4], [0, 5, 0], [2, 0, 1]])
+    data = replace(page_of(3, photo), class_names=("a", "b", "c"), confusion=matrix, confusions=())
+    rows = SECTIONS["classes"].content(data, ReportSettings())["rows"]  # type: ignore[index]
+    assert {row["name"]: row["mostly"] for row in rows} == {"a": "c", "b": "", "c": "a"}
+    from_pairs = replace(data, confusion=None, confusions=((0, 2, 4), (2, 0, 2), (0, 1, 1)))
+    rows = SECTIONS["classes"].content(from_pairs, ReportSettings())["rows"]  # type: ignore[index]
+    assert {row["name"]: row["mostly"] for row in rows} == {"a": "c", "b": "", "c": "a"}
+
+
+def test_a_file_name_that_is_no_text_does_not_stop_the_page(photo: Path) -> None:
+    data = page_of(2, photo)
+    odd = replace(data.images[0].doubted[0], location=ImageLocation(Path("/data/bad\udcff.tar"), 0, 10))
+    render(
+        replace(data, images=(ClassImages(label=0, doubted=(odd,), trusted=()),)),
+        ReportSettings(classes_with_images=0),
+    ).encode()
+
+
+@pytest.mark.parametrize(
+    ("share", "text"), [(0.0, "0 %"), (0.004, "< 1 %"), (0.684, "68 %"), (0.996, "> 99 %"), (1.0, "100 %"), (None, "–")]
+)
+def test_a_share_reads_as_nothing_or_all_only_where_it_is(share: float | None, text: str) -> None:
+    assert percent(share).replace("\u00a0", " ") == text
+
+
+def test_of_a_long_path_the_file_remains() -> None:
+    assert end_of("train/a.jpg", 20) == "train/a.jpg"
+    assert end_of("train/n01774384/n01774384_0.JPEG", 20) == "n01774384_0.JPEG"
+    assert end_of("x/" + "0123456789" * 3, 10) == "…123456789"
+
+
+def test_real_photographs_of_a_thousand_classes_stay_under_five_mebibytes(shared_data: Path, tmp_path: Path) -> None:
+    import importlib.util
+
+    spec = importlib.util.spec_from_file_location("demonstration", Path(__file__).with_name("demonstration.py"))
+    assert spec and spec.loader
+    demonstration = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(demonstration)
+    members = demonstration.places(shared_data / "tiny_imagenet_40" / "tiny_imagenet_40.tar")[::100][:60]
+    files = demonstration.as_photographs(members, tmp_path)
+    page = render(
+        demonstration.made_up(files, k=1_000, texts=("a title of a photo page as people write them; tag, tag",))
+    )
+    assert len(page.encode()) < 5 * 2**20
+    parsed(page)

@@ -60,5 +60,8 @@ def percent(share: float | None) -> str:
 
 
 def end_of(text: str, length: int = 40) -> str:
-    """The last `length` characters: of a path, the end tells most."""
-    return text if len(text) <= length else f"…{text[1 - length :]}"
+    """The end of a path: the whole where it is short enough, else the file's name, else its last characters."""
+    if len(text) <= length:
+        return text
+    name = text.rsplit("/", 1)[-1]
+    return name if 0 < len(name) <= length else f"…{text[1 - length :]}"

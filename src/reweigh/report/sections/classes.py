@@ -30,7 +30,7 @@ def classes(data: ReportData, settings: ReportSettings) -> dict[str, Any] | None
         for c in order
     ]  # fmt: skip
     sizes = data.class_sizes
-    same = len(sizes) > 1 and bool((sizes == sizes[0]).all())
+    same = len(sizes) > 0 and bool((sizes == sizes[0]).all())
     return {
         "rows": rows,
         "in_full": IN_FULL,

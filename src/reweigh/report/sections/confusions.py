@@ -8,7 +8,7 @@ from reweigh.report.charts import HEAT, heat_map
 from reweigh.report.records import ReportData
 from reweigh.report.settings import ReportSettings
 
-PAIRS = 30
+PAIRS = 20
 """Rows of the table."""
 
 
