@@ -99,6 +99,8 @@ def notes_of(metrics: dict[str, Any]) -> list[str]:
     if grid and held_out["l2"] in (grid[0], grid[-1]) and len(grid) > 1:
         end = "strongest" if held_out["l2"] == grid[0] else "weakest"
         notes.append(f"regularisation was chosen at the {end} end of its range (probe.l2_grid): {held_out['l2']:g}")
+    if not metrics.get("training", {}).get("is_converged", True):
+        notes.append("the classifier's fit ended at probe.max_iterations before it converged")
     if held_out["unconverged_folds"]:
         notes.append(
             f"{len(held_out['unconverged_folds'])} held-out fits ended at probe.max_iterations before they converged"

@@ -116,7 +116,7 @@ def evidence_stage(work: Work, features: Features, extracted: Completed) -> Comp
         rows = np.setdiff1d(work.splits.train, unreadable_rows(features))
         made = make_held_out(
             features, rows, read_labels(catalog)[rows], read_groups(catalog)[rows], k=catalog.k, settings=recipe.evidence,
-            probe=recipe.probe, seed=recipe.seed, progress=work.progress, workspace=workspace, uids=lambda at: read_uids(catalog, rows[at]),
+            probe=recipe.probe, seed=recipe.seed, progress=work.progress, workspace=workspace, uids=lambda at: read_uids(catalog, at),
         )  # fmt: skip
         (target / "held_out").mkdir()
         save_held_out(made, target / "held_out")
@@ -144,6 +144,7 @@ def training_stage(work: Work, backbone: Backbone, features: Features, gathered:
         inputs = TrainingInputs(
             features=features, rows=held_out.rows[labelled], targets=held_out.labels[labelled], weights=None,
             l2=recipe.probe.l2 or held_out.l2, backbone=backbone, classes=read_classes(catalog), probe=recipe.probe,
+            uids=lambda at: read_uids(catalog, at),
         )  # fmt: skip
         (target / "model").mkdir()
         trained = TRAINERS[recipe.training.mode](inputs, target / "model", progress=work.progress)

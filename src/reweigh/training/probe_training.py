@@ -14,7 +14,7 @@ from reweigh.catalog.tables import Classes
 from reweigh.features.matrix import FeatureMatrix
 from reweigh.features.model_folder import write_model
 from reweigh.features.networks import Backbone
-from reweigh.probes.linear import fit_probe
+from reweigh.probes.linear import Uids, fit_probe
 from reweigh.probes.settings import ProbeSettings
 from reweigh.progress import Progress, silent
 
@@ -35,6 +35,8 @@ class TrainingInputs:
     backbone: Backbone
     classes: Classes
     probe: ProbeSettings
+    uids: Uids | None = None
+    """Names of rows of the features, for errors."""
 
 
 def train_probe(inputs: TrainingInputs, folder: Path, *, progress: Progress = silent) -> dict[str, Any]:
@@ -42,7 +44,7 @@ def train_probe(inputs: TrainingInputs, folder: Path, *, progress: Progress = si
     k = len(inputs.classes.names)
     probe = fit_probe(
         inputs.features, inputs.rows, inputs.targets, k=k, weights=inputs.weights, l2=inputs.l2, balance=inputs.probe.balance,
-        progress=progress,
+        tolerance=inputs.probe.tolerance, max_iterations=inputs.probe.max_iterations, uids=inputs.uids, progress=progress,
     )  # fmt: skip
     write_model(
         folder,
@@ -52,7 +54,13 @@ def train_probe(inputs: TrainingInputs, folder: Path, *, progress: Progress = si
         class_names=inputs.classes.names,
         synsets=inputs.classes.synsets,
     )
-    return {"mode": "probe", "rows": len(inputs.rows), "l2": inputs.l2, "balance": inputs.probe.balance}
+    return {
+        "mode": "probe",
+        "rows": len(inputs.rows),
+        "l2": inputs.l2,
+        "balance": inputs.probe.balance,
+        "is_converged": probe.is_converged,
+    }
 
 
 TRAINERS: dict[str, Callable[..., dict[str, Any]]] = {
