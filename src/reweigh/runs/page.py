@@ -59,7 +59,7 @@ def gather(run: Path, recipe: Recipe) -> ReportData:
     confusion = (metrics["held_out"]["agreement"] or {}).get("confusion")
     labels = read_labels(catalog)
     return ReportData(
-        title=Path(record["data"]["path"]).name,
+        title=Path(record["data"]["path"]).name.removesuffix(".catalog"),
         headline=_headline(metrics, held_out),
         cards=_cards(metrics, held_out),
         header=header,
