@@ -18,8 +18,8 @@ from reweigh.runs.resolve import load, resolve
 from reweigh.runs.source import Source, catalog_of, original, output_of
 from reweigh.runs.steps import Work
 
-PROBE_SECONDS_PER_UNIT = 4e-9
-"""Seconds of held-out predictions for each row x feature x class on two cores, measured: `dev/log.md`."""
+PROBE_SECONDS_PER_UNIT = 1.5e-7
+"""Seconds of held-out predictions for each row x feature x class on two cores, right within a factor of four (dev/log.md)."""
 
 
 @dataclass(frozen=True, kw_only=True)
