@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
+from reweigh.catalog.tables import Classes
 from reweigh.features.matrix import FeatureMatrix
 from reweigh.probes.settings import ProbeSettings
 from reweigh.progress import Progress, silent
@@ -28,6 +30,11 @@ class EvidenceInputs:
     """(n,) number of each row's group"""
     k: int
     probe: ProbeSettings
+    is_fitted: NDArray[np.bool_] | None = None
+    """(n,) rows that models may learn from; None: all. The others are judged like any row."""
+    columns: Callable[[Sequence[str], NDArray[np.int64]], pa.Table] | None = None
+    """columns(names, positions into `rows`) -> table of texts; None: there are no columns"""
+    classes: Classes | None = None
     uids: Callable[[NDArray[np.int64]], list[str]] | None = None
     """names rows in errors"""
     workspace: Path | None = None
