@@ -1,0 +1,1 @@
+"""Words and what they mean: WordNet's files. Knows nothing of catalogs, images or weights."""
