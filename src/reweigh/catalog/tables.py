@@ -123,14 +123,34 @@ def read_labels(catalog: Catalog) -> NDArray[np.int32]:
 
 def read_groups(catalog: Catalog) -> NDArray[np.int64]:
     """(n,) group numbers: rows of one group share one; a row that stands alone has its own row number."""
-    groups = read_columns(catalog, ["group"])["group"].combine_chunks()
-    grouped = np.flatnonzero(np.asarray(groups.is_valid()))
-    numbers = np.arange(catalog.n, dtype=np.int64)
-    codes = groups.take(pa.array(grouped)).dictionary_encode()
+    return _first_rows(read_columns(catalog, ["group"])["group"])
+
+
+def read_copies(catalog: Catalog) -> NDArray[np.int64]:
+    """(n,) number of each row's content: rows of the same bytes share one; a row whose bytes nobody hashed has its own."""
+    return _first_rows(read_columns(catalog, ["content"])["content"])
+
+
+def read_sources(catalog: Catalog) -> tuple[NDArray[np.int32], tuple[str, ...]]:
+    """(number of each row's source (n,), -1 = none; names in the order of the numbers, sorted)."""
+    codes = read_columns(catalog, ["source"])["source"].combine_chunks().dictionary_encode()
+    names = codes.dictionary.to_pylist()
+    order = sorted(range(len(names)), key=names.__getitem__)
+    numbers = np.full(len(names) + 1, -1, np.int32)  # the last place is that of a row without a source
+    numbers[order] = np.arange(len(names))
+    return numbers[codes.indices.fill_null(len(names)).to_numpy()], tuple(names[i] for i in order)
+
+
+def _first_rows(column: pa.ChunkedArray) -> NDArray[np.int64]:
+    """(n,) for each value the first row that has it; for a null the row itself."""
+    values = column.combine_chunks()
+    known = np.flatnonzero(np.asarray(values.is_valid()))
+    numbers = np.arange(len(values), dtype=np.int64)
+    codes = values.take(pa.array(known)).dictionary_encode()
     code = np.asarray(codes.indices, dtype=np.int64)
-    first = np.full(len(codes.dictionary), catalog.n, np.int64)
-    np.minimum.at(first, code, grouped)
-    numbers[grouped] = first[code]
+    first = np.full(len(codes.dictionary), len(values), np.int64)
+    np.minimum.at(first, code, known)
+    numbers[known] = first[code]
     return numbers
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -74,50 +74,60 @@ def make_held_out(
     settings: EvidenceSettings | None = None,
     probe: ProbeSettings | None = None,
     seed: int = 0,
+    is_fitted: NDArray[np.bool_] | None = None,
     uids: Uids | None = None,
     workspace: Path | None = None,
     progress: Progress = silent,
 ) -> HeldOut:
     """Held-out predictions of these rows; labels and groups (n,) belong to `rows`, position by position.
 
-    The probes are neither weighted nor balanced. `workspace`: a folder for finished folds; a second call with the same
+    The probes are neither weighted nor balanced. is_fitted (n,): rows that they may learn from, None = all with a label;
+    the others are judged all the same. `workspace`: a folder for finished folds; a second call with the same
     inputs goes on from there and returns the same bytes. Without it everything stays in memory.
     Raises ReweighError for labels outside -1..k-1, fewer groups than folds, and features that are not finite.
     """
     settings, probe = settings or EvidenceSettings(), probe or ProbeSettings()
     rows, labels = np.asarray(rows, np.int64), np.asarray(labels)
     check_labels(labels, rows, k=k, uids=uids, lowest=-1)
-    fold = assign_folds(groups, labels, n_folds=settings.n_folds, seed=seed)
-    strength = _strength(
-        features, rows, labels, fold, k=k, probe=probe, seed=seed, uids=uids, workspace=workspace, progress=progress
-    )
+    learnt = labels >= 0 if is_fitted is None else (labels >= 0) & is_fitted
+    task = _Task(
+        features=features, rows=rows, labels=labels, is_learnt=learnt, k=k, probe=probe, uids=uids, workspace=workspace,
+        fold=assign_folds(groups, labels, n_folds=settings.n_folds, seed=seed),
+        m=None if should_be_dense(len(rows), k) else settings.kept_classes,
+    )  # fmt: skip
+    strength = _strength(task, seed=seed, progress=progress)
     l2 = probe.l2 if strength is None else strength.l2
-    m = None if should_be_dense(len(rows), k) else settings.kept_classes
-    numbers = [*range(settings.n_folds), *([NO_FOLD] if (fold == NO_FOLD).any() else [])]
-    result, unconverged = _room(len(rows), k, m=m, workspace=workspace), []
+    numbers = [*range(settings.n_folds), *([NO_FOLD] if (task.fold == NO_FOLD).any() else [])]
+    result, unconverged = _room(len(rows), k, m=task.m, workspace=workspace), []
     for done, number in enumerate(numbers):
         progress("held-out", done, len(numbers), f"fold {number + 1}" if number >= 0 else "images without a label")
-        is_out = fold == number
-        part = _stored_fold(
-            features, rows, labels, is_out, number, k=k, m=m, l2=l2, probe=probe, uids=uids, workspace=workspace
-        )
-        _place(result, np.flatnonzero(is_out), part)
+        part = _stored_fold(task, number, l2=l2)
+        _place(result, np.flatnonzero(task.fold == number), part)
         if not part.is_converged:
             unconverged.append(number)
     progress("held-out", len(numbers), len(numbers), "")
     own = result.exact["label_log_probability"][labels >= 0].astype(np.float64)
     return HeldOut(
-        rows=rows,
-        labels=labels.astype(np.int32),
-        log_probabilities=result.log_probabilities,
-        fold=fold,
-        k=k,
-        l2=l2,
-        strength=strength,
-        held_out_loss=float(-own.mean()),
-        unconverged_folds=tuple(unconverged),
-        **result.exact,
-    )
+        rows=rows, labels=labels.astype(np.int32), log_probabilities=result.log_probabilities, fold=task.fold, k=k, l2=l2,
+        strength=strength, held_out_loss=float(-own.mean()), unconverged_folds=tuple(unconverged), **result.exact,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Task:
+    """What all folds share."""
+
+    features: FeatureMatrix
+    rows: Rows
+    labels: NDArray[np.integer]
+    is_learnt: NDArray[np.bool_]
+    fold: NDArray[np.int8]
+    k: int
+    m: int | None
+    """Classes kept of each row; None: all."""
+    probe: ProbeSettings
+    uids: Uids | None
+    workspace: Path | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,92 +139,57 @@ class _Part:
     is_converged: bool = True
 
 
-def _strength(
-    features: FeatureMatrix,
-    rows: Rows,
-    labels: NDArray[np.integer],
-    fold: NDArray[np.int8],
-    *,
-    k: int,
-    probe: ProbeSettings,
-    seed: int,
-    uids: Uids | None,
-    workspace: Path | None,
-    progress: Progress,
-) -> StrengthChoice | None:
+def _strength(task: _Task, *, seed: int, progress: Progress) -> StrengthChoice | None:
     """The choice of l2, made once and kept in the workspace; None where the settings say the strength."""
-    if probe.l2 > 0:
+    if task.probe.l2 > 0:
         return None
-    stored = None if workspace is None else workspace / "strength.json"
+    stored = None if task.workspace is None else task.workspace / "strength.json"
     if stored is not None and stored.exists():
         return strength_from(read_json(stored))
-    choice = choose_l2(features, rows, labels, fold, k=k, settings=probe, seed=seed, uids=uids, progress=progress)
+    at = task.is_learnt
+    choice = choose_l2(
+        task.features, task.rows[at], task.labels[at], task.fold[at], k=task.k, settings=task.probe, seed=seed,
+        uids=task.uids, progress=progress,
+    )  # fmt: skip
     if stored is not None:
         stored.parent.mkdir(parents=True, exist_ok=True)
         write_json(stored, asdict(choice))
     return choice
 
 
-def _stored_fold(
-    features: FeatureMatrix,
-    rows: Rows,
-    labels: NDArray[np.integer],
-    is_out: NDArray[np.bool_],
-    number: int,
-    *,
-    k: int,
-    m: int | None,
-    l2: float,
-    probe: ProbeSettings,
-    uids: Uids | None,
-    workspace: Path | None,
-) -> _Part:
+def _stored_fold(task: _Task, number: int, *, l2: float) -> _Part:
     """The fold's predictions, from the workspace where they are whole there, else made and stored."""
-    folder = None if workspace is None else workspace / (f"fold-{number}" if number >= 0 else "no-label")
+    folder = None if task.workspace is None else task.workspace / (f"fold-{number}" if number >= 0 else "no-label")
     if folder is not None and folder.exists():
-        return _load_part(folder, k=k)
-    seen = ~is_out & (labels >= 0)
+        return _load_part(folder, k=task.k)
+    is_out = task.fold == number
+    seen = ~is_out & task.is_learnt
     head = fit_probe(
-        features,
-        rows[seen],
-        labels[seen],
-        k=k,
-        l2=l2,
-        tolerance=probe.tolerance,
-        max_iterations=probe.max_iterations,
-        uids=uids,
-    )
+        task.features, task.rows[seen], task.labels[seen], k=task.k, l2=l2, tolerance=task.probe.tolerance,
+        max_iterations=task.probe.max_iterations, uids=task.uids,
+    )  # fmt: skip
     if folder is None:
-        return _predict(head, features, rows[is_out], labels[is_out], k=k, m=m, uids=uids, folder=None)
+        return _predict(task, head, is_out, folder=None)
     with whole_folder(folder) as partial:
-        part = _predict(head, features, rows[is_out], labels[is_out], k=k, m=m, uids=uids, folder=partial)
+        part = _predict(task, head, is_out, folder=partial)
         _save_part(part, partial)
-    return _load_part(folder, k=k)
+    return _load_part(folder, k=task.k)
 
 
-def _predict(
-    head: Probe,
-    features: FeatureMatrix,
-    rows: Rows,
-    labels: NDArray[np.integer],
-    *,
-    k: int,
-    m: int | None,
-    uids: Uids | None,
-    folder: Path | None,
-) -> _Part:
+def _predict(task: _Task, head: Probe, is_out: NDArray[np.bool_], *, folder: Path | None) -> _Part:
     """One probe's predictions of these rows, block by block; the large arrays in files of `folder` where given."""
+    rows, labels = task.rows[is_out], task.labels[is_out]
     part = _Part(
         exact=_exact_room(len(rows)),
-        log_probabilities=empty_log_probabilities(len(rows), k, m=m, folder=folder),
+        log_probabilities=empty_log_probabilities(len(rows), task.k, m=task.m, folder=folder),
         is_converged=head.is_converged,
     )
     start = 0
-    for block in predict(head, features, rows, uids=uids):
+    for block in predict(head, task.features, rows, uids=task.uids):
         here = slice(start, start + len(block))
         for name, values in _exact(block, labels[here]).items():
             part.exact[name][here] = values
-        put(part.log_probabilities, here, compact(block, m=m))
+        put(part.log_probabilities, here, compact(block, m=task.m))
         start += len(block)
     return part
 
@@ -267,6 +242,16 @@ def _load_part(folder: Path, *, k: int) -> _Part:
         exact={name: np.load(folder / f"{name}.npy", allow_pickle=False) for name in EXACT},
         log_probabilities=load_log_probabilities(folder, k=k),
         is_converged=read_json(folder / "fold.json")["is_converged"],
+    )
+
+
+def chosen_held_out(record: HeldOut, positions: NDArray[np.int64]) -> HeldOut:
+    """The record for some of its rows; the large arrays stay where they are."""
+    before = record.log_probabilities.chosen
+    return replace(
+        record,
+        log_probabilities=replace(record.log_probabilities, chosen=positions if before is None else before[positions]),
+        **{name: getattr(record, name)[positions] for name in ("rows", "labels", "fold", *EXACT)},
     )
 
 

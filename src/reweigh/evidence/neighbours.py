@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -45,20 +45,35 @@ def make_neighbours(inputs: EvidenceInputs, settings: EvidenceSettings, seed: in
 
 
 def label_share(
-    indices: NDArray[np.int32], labels: NDArray[np.integer]
+    indices: NDArray[np.integer], labels: NDArray[np.integer], own: NDArray[np.integer] | None = None
 ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
     """(share of neighbours' labels that equal the row's, number of neighbours with a label), (n,) each.
 
-    indices (n, m) positions of neighbours, -1 = missing; labels (n,), -1 = none. NaN where the
-    row has no label or no neighbour has one.
+    indices (n, m) positions of neighbours among `labels`, -1 = missing; labels, -1 = none; own (n,) labels of the rows,
+    None: they are `labels`. NaN where the row has no label or no neighbour has one.
     """
+    own = labels if own is None else own
     votes = np.where(indices >= 0, labels[indices], -1)
     n_votes = (votes >= 0).sum(axis=1)
-    agreeing = ((votes == labels[:, None]) & (votes >= 0)).sum(axis=1)
-    share = np.full(len(labels), np.nan, np.float32)
-    has_opinion = (n_votes > 0) & (labels >= 0)
+    agreeing = ((votes == own[:, None]) & (votes >= 0)).sum(axis=1)
+    share = np.full(len(own), np.nan, np.float32)
+    has_opinion = (n_votes > 0) & (own >= 0)
     share[has_opinion] = agreeing[has_opinion] / n_votes[has_opinion]
     return share, n_votes.astype(np.int32)
+
+
+def chosen_neighbours(record: NeighbourVotes, positions: NDArray[np.int64]) -> NeighbourVotes:
+    """The record for some of its rows; a neighbour that is not among them becomes -1, its vote stays counted."""
+    places = np.full(len(record.rows) + 1, -1, np.int32)  # the last place is that of a missing neighbour
+    places[positions] = np.arange(len(positions), dtype=np.int32)
+    return replace(
+        record,
+        rows=record.rows[positions],
+        indices=places[record.indices[positions]],
+        similarities=record.similarities[positions],
+        label_share=record.label_share[positions],
+        n_votes=record.n_votes[positions],
+    )
 
 
 def save_neighbours(record: NeighbourVotes, folder: Path) -> None:

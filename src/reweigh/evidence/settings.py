@@ -18,11 +18,15 @@ class EvidenceSettings:
     """Classes kept for each row where all log-probabilities would take 2 GiB or more, 1 or more."""
     n_neighbours: int = 20
     """Nearest images by cosine that vote on a label, 1 or more; 20 was measured best."""
+    verified: int = 0
+    """Checked labels that may serve as evidence, drawn by hash, 0 or more; they are left out where quality is measured."""
 
     def __post_init__(self) -> None:
         if not 2 <= self.n_folds <= 127:
             raise ReweighError(f"evidence.n_folds must lie in 2..127, found {self.n_folds}.")
         if self.kept_classes < 1:
             raise ReweighError(f"evidence.kept_classes must be 1 or more, found {self.kept_classes}.")
+        if self.verified < 0:
+            raise ReweighError(f"evidence.verified must be 0 or more, found {self.verified}.")
         if self.n_neighbours < 1:
             raise ReweighError(f"evidence.n_neighbours must be 1 or more, found {self.n_neighbours}.")

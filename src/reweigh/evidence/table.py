@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from reweigh.evidence.held_out import HeldOut, load_held_out, make_held_out, save_held_out
+import numpy as np
+from numpy.typing import NDArray
+
+from reweigh.evidence.agreement import Agreement, label_agreement, load_agreement, save_agreement
+from reweigh.evidence.density import load_density, make_density, save_density
+from reweigh.evidence.held_out import HeldOut, chosen_held_out, load_held_out, make_held_out, save_held_out
 from reweigh.evidence.inputs import EvidenceInputs
-from reweigh.evidence.neighbours import load_neighbours, make_neighbours, save_neighbours
+from reweigh.evidence.neighbours import chosen_neighbours, load_neighbours, make_neighbours, save_neighbours
 from reweigh.evidence.settings import EvidenceSettings
 
 
@@ -23,6 +28,10 @@ class EvidenceInfo:
     """(inputs, settings, seed) -> record"""
     needs: tuple[str, ...]
     """pieces that must be in `inputs.made` first"""
+    reads: tuple[str, ...]
+    """names of the EvidenceSettings it reads, and `probe`: what it must be made anew for"""
+    choose: Callable[[Any, NDArray[np.int64]], Any]
+    """(record, positions) -> the record for some of its rows"""
     save: Callable[[Any, Path], None]
     """(record, existing empty folder)"""
     load: Callable[[Path], Any]
@@ -38,10 +47,24 @@ def _held_out(inputs: EvidenceInputs, settings: EvidenceSettings, seed: int) -> 
         settings=settings,
         probe=inputs.probe,
         seed=seed,
+        is_fitted=inputs.is_fitted,
         uids=inputs.uids,
         workspace=inputs.workspace,
         progress=inputs.progress,
     )
+
+
+def _agreement(inputs: EvidenceInputs, settings: EvidenceSettings, seed: int) -> Agreement:
+    return Agreement(share=label_agreement(inputs.made["held_out"].log_probabilities, inputs.labels))
+
+
+def _chosen(*names: str) -> Callable[[Any, NDArray[np.int64]], Any]:
+    """Takes some rows of the record's arrays of these names."""
+
+    def choose(record: Any, positions: NDArray[np.int64]) -> Any:
+        return replace(record, **{name: getattr(record, name)[positions] for name in names})
+
+    return choose
 
 
 EVIDENCE: dict[str, EvidenceInfo] = {
@@ -49,14 +72,36 @@ EVIDENCE: dict[str, EvidenceInfo] = {
         description="predictions by probes that have not seen the image's group",
         make=_held_out,
         needs=(),
+        reads=("n_folds", "kept_classes", "probe"),
+        choose=chosen_held_out,
         save=save_held_out,
         load=load_held_out,
+    ),
+    "agreement": EvidenceInfo(
+        description="how far those predictions agree with each label, class sizes taken out",
+        make=_agreement,
+        needs=("held_out",),
+        reads=("n_folds", "kept_classes", "probe"),
+        choose=_chosen("share"),
+        save=save_agreement,
+        load=load_agreement,
     ),
     "neighbours": EvidenceInfo(
         description="labels of the images most like this one, its own group left out",
         make=make_neighbours,
         needs=(),
+        reads=("n_neighbours",),
+        choose=chosen_neighbours,
         save=save_neighbours,
         load=load_neighbours,
+    ),
+    "density": EvidenceInfo(
+        description="how densely the image lies among those of its label",
+        make=make_density,
+        needs=(),
+        reads=(),
+        choose=_chosen("rows", "share"),
+        save=save_density,
+        load=load_density,
     ),
 }

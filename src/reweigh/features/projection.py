@@ -42,13 +42,15 @@ def unit_rows(features: FeatureMatrix, rows: NDArray[np.int64]) -> NDArray[np.fl
 
 
 def fit_projection(
-    features: FeatureMatrix, rows: NDArray[np.int64], *, n_components: int, seed: int
+    features: FeatureMatrix, rows: NDArray[np.int64], *, n_components: int, seed: int, centred: bool = False
 ) -> Projection | None:
     """Principal axes of at most `SAMPLE` of the rows, drawn by `seed`; None where d is small enough as it is.
 
+    `centred`: never None; a small d keeps all its axes and loses its mean only.
+
     On one thread and in float64, so that the axes do not depend on the number of threads.
     """
-    if features.d <= n_components:
+    if features.d <= n_components and not centred:
         return None
     if len(rows) > SAMPLE:
         rows = np.sort(np.random.default_rng(seed).choice(rows, SAMPLE, replace=False))

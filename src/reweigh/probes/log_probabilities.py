@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +15,53 @@ DENSE_BYTES = 2 << 30
 """From this size on, (n, k) float16 is not stored in full."""
 TOP_M = 32
 """Classes kept of each row above that size, unless the settings say otherwise."""
+FLOOR_OF_ARRAYS = -80.0
+"""Lowest log-probability of an array of probabilities: a zero must not turn differences into NaN."""
 FLOOR = -60000.0
 """Lowest stored log-probability: float16 ends at -65504, and minus infinity would turn differences into NaN."""
+
+
+class ProbabilityRows(Protocol):
+    """n rows of log-probabilities over k classes, read a block at a time."""
+
+    @property
+    def n(self) -> int: ...
+
+    @property
+    def k(self) -> int: ...
+
+    def read(self, start: int, stop: int) -> NDArray[np.float32]:
+        """Log-probabilities (stop - start, k) of these rows, a copy; each row's probabilities sum to 1."""
+        ...
+
+
+@dataclass(frozen=True)
+class ArrayProbabilities:
+    """Probabilities (n, k) in memory or memory-mapped, of any float dtype; rows need not sum to 1 exactly."""
+
+    values: NDArray[np.floating]
+    rows: NDArray[np.int64] | None = None
+    """positions of the rows that are meant; None: all"""
+
+    @property
+    def n(self) -> int:
+        return int(self.values.shape[0]) if self.rows is None else len(self.rows)
+
+    @property
+    def k(self) -> int:
+        return int(self.values.shape[1])
+
+    def read(self, start: int, stop: int) -> NDArray[np.float32]:
+        """Raises ReweighError for a row that is no distribution: negative, not finite, or all zero."""
+        at: slice | NDArray[np.int64] = slice(start, stop) if self.rows is None else self.rows[start:stop]
+        block = np.array(self.values[at], np.float32)
+        total = block.sum(axis=1, keepdims=True)
+        bad = ~((total[:, 0] > 0) & np.isfinite(total[:, 0]) & (block.min(axis=1) >= 0))
+        if bad.any():
+            row = start + int(np.flatnonzero(bad)[0])
+            raise ReweighError(f"Probabilities of row {row} are no distribution: negative, NaN, or all zero.")
+        np.maximum(block / total, np.exp(FLOOR_OF_ARRAYS), out=block)
+        return np.log(block, out=block)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +77,8 @@ class LogProbabilities:
     """(n, m)"""
     remaining: NDArray[np.float32] | None = None
     """(n,) probability of all other classes together"""
+    chosen: NDArray[np.int64] | None = None
+    """(c,) positions into the arrays, where only some rows are meant; n is then c"""
 
     def __post_init__(self) -> None:
         top = (self.indices, self.values, self.remaining)
@@ -39,20 +87,21 @@ class LogProbabilities:
 
     @property
     def n(self) -> int:
+        if self.chosen is not None:
+            return len(self.chosen)
         return len(self.indices if self.dense is None else self.dense)  # type: ignore[arg-type]
 
     def read(self, start: int, stop: int) -> NDArray[np.float32]:
         """Rows start..stop-1, (b, k) float32, probabilities summing to 1; unkept classes share what is left evenly."""
+        at: slice | NDArray[np.int64] = slice(start, stop) if self.chosen is None else self.chosen[start:stop]
         if self.dense is not None:
-            block = self.dense[start:stop].astype(np.float32)
+            block = self.dense[at].astype(np.float32)
         else:
             assert self.indices is not None and self.values is not None and self.remaining is not None
             n_others = max(self.k - self.indices.shape[1], 1)
-            others = np.log(np.maximum(self.remaining[start:stop], 1e-30) / n_others)
+            others = np.log(np.maximum(self.remaining[at], 1e-30) / n_others)
             block = np.repeat(others[:, None].astype(np.float32), self.k, axis=1)
-            np.put_along_axis(
-                block, self.indices[start:stop].astype(np.int64), self.values[start:stop].astype(np.float32), 1
-            )
+            np.put_along_axis(block, self.indices[at].astype(np.int64), self.values[at].astype(np.float32), 1)
         block -= block.max(axis=1, keepdims=True)
         block -= np.log(np.exp(block).sum(axis=1, keepdims=True))
         return block
@@ -102,7 +151,7 @@ def put(into: LogProbabilities, rows: NDArray[np.int64] | slice, block: LogProba
             target[rows] = source
 
 
-ARRAYS = tuple(field.name for field in fields(LogProbabilities) if field.name != "k")
+ARRAYS = tuple(field.name for field in fields(LogProbabilities) if field.name not in ("k", "chosen"))
 
 
 def save_log_probabilities(record: LogProbabilities, folder: Path) -> None:
