@@ -42,8 +42,8 @@ def _is_number(word: str) -> bool:
 def _segments() -> re.Pattern[str]:
     """Python's \\w knows no combining marks: it would cut words of Indic and Arabic script at every vowel sign."""
     marks = _ranges([code for code in range(LAST_MARK + 1) if unicodedata.category(chr(code))[0] == "M"])
-    letter = rf"[^\W_{UNSPACED}{marks}]"
-    return re.compile(rf"[{UNSPACED}{marks}](?<=[^\W_])[{marks}]*|{letter}(?:{letter}|[{marks}])*")
+    letter = rf"[^\W_{UNSPACED}]"
+    return re.compile(rf"[{UNSPACED}](?<=[^\W_])[{marks}]*|{letter}(?:{letter}|[{marks}])*")
 
 
 def _ranges(codes: list[int]) -> str:
