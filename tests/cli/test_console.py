@@ -29,7 +29,7 @@ def test_every_command_explains_itself(reweigh: Call, command: str) -> None:
 
 def test_help_names_every_layout_and_stage_and_the_recipe_that_is_taken(reweigh: Call) -> None:
     from reweigh.layouts.table_of_layouts import LAYOUTS
-    from reweigh.runs.recipe import DEFAULT_RECIPE
+    from reweigh.recipes import DEFAULT_RECIPE
     from reweigh.runs.stages import STAGES
 
     said = " ".join(reweigh("run", "--help").out.replace("│", " ").split())

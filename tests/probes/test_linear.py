@@ -92,15 +92,6 @@ def test_all_weights_times_7_give_the_same_model():
     assert largest_difference(one, seven, one.scale) < 1e-6
 
 
-def test_balance_gives_every_class_the_same_total_weight():
-    features, labels = web_like()
-    labels[: len(labels) // 2] = 0
-    by_hand = 1 / np.bincount(labels)[labels]
-    assert largest_difference(fit(features, labels, balance=True), fit(features, labels, weights=by_hand), 1) < 1e-5
-    soft = fit(features, np.eye(4)[labels], balance=True)
-    assert largest_difference(soft, fit(features, labels, weights=by_hand), 1) < 1e-5
-
-
 def test_the_order_of_rows_does_not_matter():
     features, labels = web_like()
     order = np.random.default_rng(6).permutation(len(labels))

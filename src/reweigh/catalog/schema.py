@@ -8,7 +8,6 @@ CATALOG_FORMAT = 1
 """Written into catalog.json; older formats are read, newer ones refused."""
 
 SPLITS = ("train", "val", "test")
-NO_LABEL = -1
 NOT_KNOWN = -2
 """In arrays of checked or true classes: nobody knows."""
 
@@ -45,6 +44,8 @@ CLASS_SCHEMA = pa.schema(
     ]
 )
 TRUTH_SCHEMA = pa.schema([pa.field("uid", pa.string(), nullable=False), pa.field("truth", pa.int32(), nullable=False)])
+KIND = pa.field("kind", pa.string())
+"""Third column of truth.parquet, where it is known how each label came to be right or wrong."""
 HIERARCHY_SCHEMA = pa.schema(
     [pa.field("child", pa.string(), nullable=False), pa.field("parent", pa.string(), nullable=False)]
 )

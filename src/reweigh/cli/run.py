@@ -9,6 +9,7 @@ import typer
 
 from reweigh.cli import console
 from reweigh.cli.options import Columns, Data, Labels, Layout, NoHash, Output, Tars, layout_options
+from reweigh.recipes import DEFAULT_RECIPE
 
 Recipe = Annotated[str, typer.Option("--recipe", metavar="NAME|FILE", help="A recipe by name, or a TOML file.")]
 Set = Annotated[
@@ -19,7 +20,7 @@ Set = Annotated[
 
 def run(
     data: Data,
-    recipe: Recipe = "baseline",
+    recipe: Recipe = DEFAULT_RECIPE,
     output: Output = None,
     changes: Set = None,
     plan: Annotated[
@@ -27,7 +28,9 @@ def run(
     ] = False,
     redo: Annotated[
         str | None,
-        typer.Option("--redo", metavar="STAGE", help="Make a stage anew: features, evidence, training, metrics."),
+        typer.Option(
+            "--redo", metavar="STAGE", help="Make a stage anew: features, evidence, weights, training, metrics."
+        ),
     ] = None,
     no_preview: Annotated[
         bool,

@@ -15,6 +15,7 @@ from reweigh.evidence.density import load_density, make_density, save_density
 from reweigh.evidence.held_out import HeldOut, chosen_held_out, load_held_out, make_held_out, save_held_out
 from reweigh.evidence.inputs import EvidenceInputs
 from reweigh.evidence.neighbours import chosen_neighbours, load_neighbours, make_neighbours, save_neighbours
+from reweigh.evidence.own_text import load_own_text, make_own_text, save_own_text
 from reweigh.evidence.settings import EvidenceSettings
 
 
@@ -103,5 +104,14 @@ EVIDENCE: dict[str, EvidenceInfo] = {
         choose=_chosen("rows", "share"),
         save=save_density,
         load=load_density,
+    ),
+    "own_text": EvidenceInfo(
+        description="how much title, tags and description speak of the label",
+        make=make_own_text,
+        needs=(),
+        reads=(),
+        choose=_chosen("rows", "similarity"),
+        save=save_own_text,
+        load=load_own_text,
     ),
 }

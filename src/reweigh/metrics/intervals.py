@@ -60,3 +60,31 @@ def class_averaged_interval(
 
     counts = np.concatenate([right, sizes - right])
     return percentile_interval(counts, statistic, n_draws=n_draws, confidence=confidence, seed=seed)
+
+
+def paired_interval(
+    before: NDArray[np.bool_], after: NDArray[np.bool_], *, n_draws: int, confidence: float, seed: int
+) -> tuple[float, float]:
+    """Interval of mean(after) - mean(before) on the same rows, (n,) each: rows are drawn, not the two sides apart."""
+    n = len(before)
+    counts = np.array([(after & ~before).sum(), (before & ~after).sum(), (before == after).sum()])
+    return percentile_interval(
+        counts, lambda draws: (draws[:, 0] - draws[:, 1]) / n, n_draws=n_draws, confidence=confidence, seed=seed
+    )
+
+
+def paired_class_averaged_interval(
+    before: NDArray[np.bool_], after: NDArray[np.bool_], labels: NDArray[np.integer], k: int, *, n_draws: int, confidence: float, seed: int
+) -> tuple[float, float]:  # fmt: skip
+    """Interval of the mean over classes of (share after - share before) on the same rows; labels (n,) in 0..k-1."""
+    kinds = (after & ~before, before & ~after, before == after)
+    counts = np.stack([np.bincount(labels[kind], minlength=k) for kind in kinds])
+    counts = counts[:, counts.sum(axis=0) > 0]
+
+    def statistic(draws: NDArray[np.int64]) -> NDArray[np.float64]:
+        won, lost, same = np.split(draws, 3, axis=1)
+        drawn = won + lost + same
+        gain = np.divide(won - lost, drawn, out=np.zeros(drawn.shape), where=drawn > 0)
+        return np.asarray(gain.sum(axis=1) / (drawn > 0).sum(axis=1), np.float64)
+
+    return percentile_interval(counts.ravel(), statistic, n_draws=n_draws, confidence=confidence, seed=seed)

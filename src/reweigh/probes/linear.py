@@ -73,7 +73,6 @@ def fit_probe(
     k: int,
     l2: float,
     weights: NDArray[np.floating] | None = None,
-    balance: bool = False,
     start: Probe | None = None,
     tolerance: float = 1e-5,
     max_iterations: int = 300,
@@ -83,13 +82,13 @@ def fit_probe(
     """The head that minimises sum w CE / sum w + l2/2 |W|^2 (bias free) over these rows of the features.
 
     rows (m,) positions into `features`; targets (m,) labels in 0..k-1, or (m, k) distributions over the classes;
-    weights (m,) >= 0, default 1. A row of weight 0 may have the label -1 and is not read at all. With `balance` every
-    class that occurs gets the same total weight. `start`: a head of the same classes and features to go on from.
-    With one class only, the head gives it with certainty. A class without weight gets a zero row and a low bias.
+    weights (m,) >= 0, default 1. A row of weight 0 may have the label -1 and is not read at all.
+    `start`: a head of the same classes and features to go on from. With one class only,
+    the head gives it with certainty. A class without weight gets a zero row and a low bias.
     Raises ReweighError for features that are not finite, labels outside 0..k-1, and targets or weights that do not
     fit, naming the row (its uid where `uids` is given).
     """
-    problem = probe_problem(features, rows, targets, k=k, weights=weights, balance=balance, uids=uids)
+    problem = probe_problem(features, rows, targets, k=k, weights=weights, uids=uids)
     progress("probe", 0, 1, f"{problem.rows.n} images, l2 {l2:g}")
     probe = solve(problem, l2=l2, start=start, tolerance=tolerance, max_iterations=max_iterations)
     progress("probe", 1, 1, f"{probe.iterations} steps, loss {probe.loss:.4f}")
@@ -103,7 +102,6 @@ def probe_problem(
     *,
     k: int,
     weights: NDArray[np.floating] | None = None,
-    balance: bool = False,
     uids: Uids | None = None,
 ) -> ProbeProblem:
     """The checked rows of a fit, read and centred, with the coordinates to fit them in; errors as `fit_probe`."""
@@ -116,9 +114,6 @@ def probe_problem(
     else:
         check_targets(targets, rows, k=k, uids=uids)
     mass = _class_mass(targets, weights, k)
-    if balance:
-        weights = weights * _balance(targets, mass)
-        mass = _class_mass(targets, weights, k)
     present = np.flatnonzero(mass > 0)
 
     def read(block: slice) -> NDArray[np.float32]:
@@ -197,12 +192,6 @@ def prediction_block(k: int) -> int:
 def _class_mass(targets: NDArray, weights: NDArray[np.float64], k: int) -> NDArray[np.float64]:
     mass = np.bincount(targets, weights=weights, minlength=k) if targets.ndim == 1 else weights @ targets
     return np.asarray(mass, np.float64)
-
-
-def _balance(targets: NDArray, mass: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Factor of each row that gives every class the same total weight; of a soft target, the mean over its classes."""
-    factors = np.divide(1.0, mass, out=np.zeros_like(mass), where=mass > 0)
-    return factors[targets] if targets.ndim == 1 else targets @ factors
 
 
 def _among(targets: NDArray, present: NDArray[np.int64], k: int) -> NDArray:

@@ -13,8 +13,6 @@ class ProbeSettings:
 
     l2: float = 0.0
     """Strength of regularisation on centred features of mean length 16; 0 = chosen by held-out loss, written down."""
-    balance: bool = False
-    """Every class gets the same total weight in the final head (held-out predictions are never balanced)."""
     tolerance: float = 1e-5
     """Largest error of a coefficient of the scaled features, above 0; 1e-5 is ten times under the promised 1e-4."""
     max_iterations: int = 300

@@ -8,16 +8,18 @@ import numpy as np
 
 from reweigh.catalog.splits import Splits
 from reweigh.catalog.tables import Catalog, read_classes, read_labels
+from reweigh.evaluation.comparison import compare
 from reweigh.evaluation.measure import as_json
-from reweigh.evaluation.on_catalog import evaluate_held_out, evaluate_rows
+from reweigh.evaluation.on_catalog import answers, evaluate_held_out, evaluate_rows
 from reweigh.evaluation.settings import EvaluationSettings
 from reweigh.evidence.held_out import HeldOut
 from reweigh.features.model_folder import Model
 from reweigh.features.store import Features, unreadable_rows
+from reweigh.probes.linear import Head
 
 Row = tuple[str, ...]
 HEADER: Row = ("", "images", "top-1", "95 %", "top-5", "mean over classes", "95 %")
-SETS = {"held_out": "training images, held out", "test": "test images"}
+SETS = {"held_out": "training images, held out", "baseline": "test images, without weights", "test": "test images"}
 AGAINST = {"verified_label": "accuracy, checked labels", "truth": "accuracy, known truth"}
 SOURCES = {"test": "split test", "val": "split val", "set aside": "set aside"}
 
@@ -29,19 +31,23 @@ def measure(
     held_out: HeldOut,
     model: Model,
     *,
+    baseline: Head | None = None,
     settings: EvaluationSettings,
     seed: int,
 ) -> dict[str, Any]:
     """Results of a run as JSON: held-out predictions of the training images, and the model on the test images.
 
-    Holds results only: no time, no path, no host.
+    `baseline`: the head without weights, measured on the same test images and compared. Holds results only: no time,
+    no path, no host.
     """
     unreadable = unreadable_rows(features)
     test = np.setdiff1d(splits.test, unreadable)
     on_training = as_json(evaluate_held_out(catalog, held_out, settings=settings, seed=seed))
-    on_test = (
-        as_json(evaluate_rows(catalog, features, test, model, settings=settings, seed=seed)) if len(test) else None
-    )
+    on_test = evaluate_rows(catalog, features, test, model, settings=settings, seed=seed) if len(test) else None
+    before, gain = None, None
+    if baseline is not None and on_test is not None:
+        before = evaluate_rows(catalog, features, test, baseline, settings=settings, seed=seed)
+        gain = compare(before, on_test, answers(catalog, test), settings=settings, seed=seed)
     strength = held_out.strength
     return {
         "format": 1,
@@ -61,23 +67,28 @@ def measure(
             "grid_losses": None if strength is None else list(strength.held_out_losses),
             "unconverged_folds": list(held_out.unconverged_folds),
         },
-        "test": None if on_test is None else {**on_test, "source": splits.source},
+        "test": None if on_test is None else {**as_json(on_test), "source": splits.source},
+        "baseline": None if before is None else {**as_json(before), "source": splits.source},
+        "gain": gain,
     }
 
 
 def metrics_lines(metrics: dict[str, Any]) -> tuple[Row, list[Row]]:
-    """Header and rows of the small table: each set of images, against each kind of answer."""
+    """Header and rows of the small table: each set of images, against each kind of answer, and what weights gain."""
     lines = []
     for name, title in SETS.items():
         figures = metrics.get(name)
         if not figures:
             continue
+        title = f"{title}, weighed" if name == "test" and metrics.get("baseline") else title
         place = f"{title} ({SOURCES.get(figures['source'], figures['source'])})" if "source" in figures else title
         if figures["agreement"]:
             lines.append(_line(f"{place}: agreement", figures["agreement"]))
         lines += [
             _line(f"{place}: {AGAINST[kind]}", value) for kind, value in figures["accuracy"].items() if value["n"]
         ]
+    for kind, gain in (metrics.get("gain") or {}).items():
+        lines.append(_gain_line(f"gain of the weights: {AGAINST.get(kind, kind)}", gain))
     return HEADER, lines
 
 
@@ -113,6 +124,24 @@ def _line(name: str, figures: dict[str, Any]) -> Row:
         name, f"{figures['n']:,}", share(figures["top_1"]), interval(figures["top_1_interval"]), share(figures["top_5"]),
         share(figures["class_averaged"]), interval(figures["class_averaged_interval"]),
     )  # fmt: skip
+
+
+def _gain_line(name: str, gain: dict[str, Any]) -> Row:
+    """Differences in points, with their signs."""
+    return (
+        name, f"{gain['n']:,}", points(gain["top_1"]), signed_interval(gain["top_1_interval"]), "-",
+        points(gain["class_averaged"]), signed_interval(gain["class_averaged_interval"]),
+    )  # fmt: skip
+
+
+def points(value: float | None) -> str:
+    """A difference of shares in per cent points, signed."""
+    return "-" if value is None else f"{100 * value:+.1f}"
+
+
+def signed_interval(value: list[float] | None) -> str:
+    """An interval of differences, such as `+1.2 to +3.4`."""
+    return "-" if value is None else f"{100 * value[0]:+.1f} to {100 * value[1]:+.1f}"
 
 
 def share(value: float | None) -> str:

@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from reweigh.catalog.summary import summarize
 from reweigh.catalog.tables import Catalog, image_locations, open_catalog, read_classes, read_columns, read_labels
 from reweigh.errors import ReweighError
-from reweigh.evidence.held_out import HeldOut
+from reweigh.evidence.held_out import HeldOut, load_held_out
 from reweigh.metrics.accuracy import top_confusions
 from reweigh.progress import Progress, silent
 from reweigh.report.page import render
@@ -22,7 +21,6 @@ from reweigh.runs.folder import stored_recipe
 from reweigh.runs.measured import interval, metrics_lines, notes_of, share
 from reweigh.runs.recipe import Recipe
 from reweigh.runs.source import is_run
-from reweigh.runs.steps import stored_held_out
 from reweigh.whole_files import read_json, write_bytes
 
 STRONG_DOUBT = 0.05
@@ -50,7 +48,8 @@ def gather(run: Path, recipe: Recipe) -> ReportData:
     """All that the page shows."""
     record, metrics = read_json(run / "run.json"), read_json(run / "metrics.json")
     catalog = catalog_of_run(run)
-    held_out, names = stored_held_out(run), read_classes(catalog).names
+    held_out = load_held_out(run / record["places"]["evidence"]["held_out"])
+    names = read_classes(catalog).names
     judged, agreed = _per_class(held_out, catalog.k)
     predicted = predictions(held_out)
     labelled = held_out.labels >= 0
@@ -205,13 +204,9 @@ def _shown(catalog: Catalog, held_out: HeldOut, predicted: NDArray[np.int32], pi
             else (names[text["verified_label"]] if text["verified_label"] >= 0 else "none of the classes"),
         )
         for place, (i, location, text) in enumerate(
-            zip(picked, image_locations(catalog, rows), _dicts(texts), strict=True)
+            zip(picked, image_locations(catalog, rows), texts.to_pylist(), strict=True)
         )
     ]
-
-
-def _dicts(table: pa.Table) -> list[dict[str, Any]]:
-    return table.to_pylist()
 
 
 def _text(row: dict[str, Any]) -> str:

@@ -16,7 +16,7 @@ from reweigh.runs.preview import duration, measured_speed
 from reweigh.runs.recipe import Recipe
 from reweigh.runs.resolve import load, resolve
 from reweigh.runs.source import Source, catalog_of, original, output_of
-from reweigh.runs.steps import Work
+from reweigh.runs.work import Work
 
 PROBE_SECONDS_PER_UNIT = 1.5e-7
 """Seconds of held-out predictions for each row x feature x class on two cores, right within a factor of four (dev/log.md)."""
@@ -74,8 +74,10 @@ def plan_run(source: Source, recipe: Recipe, *, output: Path | None = None, prog
     with tempfile.TemporaryDirectory() as scratch:
         catalog = _catalog(data, folder, Path(scratch), progress)
         backbone = load(resolved)
-        work = Work(run=folder, catalog=catalog, recipe=resolved, cache=Path(scratch), progress=progress)
         splits = resolve_splits(catalog, test_fraction=resolved.evaluation.test_fraction, seed=resolved.seed)
+        work = Work(
+            run=folder, catalog=catalog, recipe=resolved, cache=Path(scratch), progress=progress, splits=splits, place=folder
+        )  # fmt: skip
         seconds = measured_speed(work, backbone) * catalog.n
     n, k, d = catalog.n, catalog.k, backbone.d
     held = 2 * k if should_be_dense(n, k) else 6 * TOP_M

@@ -13,7 +13,8 @@ from reweigh.features.extraction import feature_key
 from reweigh.features.networks import Backbone
 from reweigh.features.speed import seconds_per_image
 from reweigh.features.store import unreadable_rows
-from reweigh.runs.steps import Work, extract_rows
+from reweigh.runs.steps import extract_rows
+from reweigh.runs.work import Work
 
 PREVIEW_SECONDS = 300.0
 PREVIEW_IMAGES = 2_000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
@@ -20,8 +20,7 @@ from reweigh.images.settings import ImageSettings
 from reweigh.probes.settings import ProbeSettings
 from reweigh.report.settings import ReportSettings
 from reweigh.training.settings import TrainingSettings
-
-DEFAULT_RECIPE = "baseline"
+from reweigh.weighers.settings import WeightSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,12 +45,18 @@ class Recipe:
     """What is gathered about each label."""
     probe: ProbeSettings = field(default_factory=ProbeSettings)
     """The linear head on stored features."""
+    weights: WeightSettings = field(default_factory=WeightSettings)
+    """From evidence to one weight an image."""
     training: TrainingSettings = field(default_factory=TrainingSettings)
     """How the classifier is made."""
     evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
     """What is measured, and on which images."""
     report: ReportSettings = field(default_factory=ReportSettings)
     """What the page shows."""
+    rounds: tuple[dict[str, Any], ...] = ()
+    """`[[rounds]]`: changes of these settings, one table a round, done one after the other; the last one's model counts."""
+    models: tuple[dict[str, Any], ...] = ()
+    """`[[models]]`: changes of these settings, one table for each further model that is trained on the same weights."""
 
     def __post_init__(self) -> None:
         if self.seed < 0:
@@ -81,7 +86,31 @@ def read_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
 
 def recipe_from(values: Mapping[str, Any]) -> Recipe:
     """The typed record of nested settings as TOML holds them; same errors as `read_recipe`."""
-    return _build(Recipe, values, path="")
+    recipe: Recipe = _build(Recipe, values, path="")
+    for name in ("rounds", "models"):
+        for number, changes in enumerate(getattr(recipe, name)):
+            try:
+                overridden(recipe, changes)
+            except ReweighError as cause:
+                raise ReweighError(f"{name}, number {number + 1}: {cause}") from cause
+    return recipe
+
+
+def overridden(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
+    """The recipe of one round or model: the same with these nested settings changed, and no rounds or models of its own."""
+    for name in ("rounds", "models", "images", "evaluation", "report"):
+        if name in changes:
+            raise ReweighError(f"{name} is the same for all rounds and models of a run; set it once.")
+    values = asdict(replace(recipe, rounds=(), models=()))
+    return _build(Recipe, _merged(values, changes), path="")
+
+
+def _merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(values)
+    for key, change in changes.items():
+        is_group = isinstance(change, Mapping) and isinstance(values.get(key), Mapping)
+        merged[key] = _merged(values[key], change) if is_group else change
+    return merged
 
 
 def write_recipe(recipe: Recipe) -> str:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from reweigh.catalog.splits import resolve_splits
 from reweigh.errors import ReweighError
-from reweigh.features.networks import Backbone
 from reweigh.progress import Progress, silent
 from reweigh.runs import stages
 from reweigh.runs.folder import abandon, begin_run, check_run, note, resolved_before, write_resolved
@@ -18,16 +18,10 @@ from reweigh.runs.page import write_page
 from reweigh.runs.preview import preview as look_first
 from reweigh.runs.recipe import Recipe
 from reweigh.runs.resolve import load, resolve, set_threads
+from reweigh.runs.rounds import all_rounds, places
 from reweigh.runs.source import Source, catalog_of, original, output_of
-from reweigh.runs.steps import (
-    Work,
-    check_folds,
-    evidence_stage,
-    features_stage,
-    metrics_stage,
-    stored_features,
-    training_stage,
-)
+from reweigh.runs.steps import check_folds
+from reweigh.runs.work import Work
 from reweigh.whole_files import read_json
 
 
@@ -95,8 +89,9 @@ def _run_locked(
     if redo:
         stages.forget(folder, redo)
     work = Work(
-        run=folder, catalog=catalog, recipe=resolved, cache=cache or catalog.path / "features", progress=progress
-    )
+        run=folder, catalog=catalog, recipe=resolved, cache=cache or catalog.path / "features", progress=progress, place=folder,
+        splits=resolve_splits(catalog, test_fraction=resolved.evaluation.test_fraction, seed=resolved.seed),
+    )  # fmt: skip
     say(
         f"{catalog.n:,} images of {catalog.k:,} classes; backbone {resolved.backbone.name} on {resolved.device} "
         f"in {resolved.precision}, {resolved.threads} threads"
@@ -105,23 +100,29 @@ def _run_locked(
     backbone = load(resolved)
     if preview:
         look_first(work, backbone, say)
-    done = _stages(work, backbone, say)
-    note(folder, catalog=catalog.fingerprint, stages={c.folder.name: c.hash for c in done})
+    done = all_rounds(work, backbone, say)
+    stages_done = [stage for one in done for stage in one.stages]
+    last = done[len(resolved.rounds) - 1 if resolved.rounds else 0]
+    note(folder, catalog=catalog.fingerprint, stages=_hashes(folder, stages_done), places=places(folder, last))
+    reused = [name for name in stages.STAGES if _all_reused(folder, name, stages_done)]
+    if reused:
+        say(f"unchanged, used again: {', '.join(reused)}")
     write_page(folder, folder / "report.html", progress=progress)
     metrics = read_json(folder / "metrics.json")
     header, lines = metrics_lines(metrics)
-    notes = [*catalog.counts["warnings"], *(line for c in done for line in c.notes), *notes_of(metrics)]
+    notes = [
+        *catalog.counts["warnings"],
+        *dict.fromkeys(line for c in stages_done for line in c.notes),
+        *notes_of(metrics),
+    ]
     return RunResult(run=folder, header=header, lines=lines, notes=notes, metrics=metrics)
 
 
-def _stages(work: Work, backbone: Backbone, say: Callable[[str], None]) -> list[stages.Completed]:
-    extracted = features_stage(work, backbone)
-    features = stored_features(work.run)
-    gathered = evidence_stage(work, features, extracted)
-    trained = training_stage(work, backbone, features, gathered)
-    measured = metrics_stage(work, features, trained)
-    done = [extracted, gathered, trained, measured]
-    reused = [c.folder.name for c in done if c.reused]
-    if reused:
-        say(f"unchanged, used again: {', '.join(reused)}")
-    return done
+def _hashes(run: Path, done: list[stages.Completed]) -> dict[str, str]:
+    return {str(c.folder.relative_to(run)): c.hash for c in done}
+
+
+def _all_reused(run: Path, name: str, done: list[stages.Completed]) -> bool:
+    """Whether every part of this stage, in all rounds, was there already."""
+    parts = [c for c in done if name in c.folder.relative_to(run).parts]
+    return bool(parts) and all(c.reused for c in parts)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from reweigh.whole_files import read_json, whole_folder, write_json
 
 MARK = "hash"
 """The file in a workspace that says which hash its unfinished work is of."""
-STAGES = ("01-features", "02-evidence", "04-training", "05-metrics")
+STAGES = ("01-features", "02-evidence", "03-weights", "04-training", "05-metrics")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +23,7 @@ class Stage:
     """One step of a run: its folder's name, all that it reads, and what it writes."""
 
     name: str
-    """Name of its folder, such as 02-evidence."""
+    """Name of its folder, such as 03-weights, or 02-evidence/held_out for a part of one."""
     reads: Mapping[str, Any]
     """All that its result depends on, as JSON: settings, keys and hashes of inputs, and a version of the step itself."""
     make: Callable[[Path, Path], list[str]]
@@ -47,16 +47,18 @@ def hash_of(value: Any) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def complete(stage: Stage, run: Path) -> Completed:
+def complete(stage: Stage, run: Path, earlier: Sequence[Path] = ()) -> Completed:
     """The stage in its folder below `run`: as it stands where all that it read is unchanged, else made now.
 
+    `earlier`: folders where the same stage may be finished already; it is used from there.
     A killed stage leaves NAME.partial (emptied) and NAME.work (kept while the hash is the same), never a half NAME.
     """
     key = hash_of({"stage": stage.name, **stage.reads})
     folder = run / stage.name
-    done = _finished(folder, key)
-    if done is not None:
-        return done
+    for place in (run, *earlier):
+        done = _finished(place / stage.name, key)
+        if done is not None:
+            return done
     if folder.exists():
         shutil.rmtree(folder)
     workspace = _workspace(run / f"{stage.name}.work", key)
@@ -73,14 +75,15 @@ def complete(stage: Stage, run: Path) -> Completed:
 
 
 def forget(run: Path, name: str) -> None:
-    """Remove a finished stage so that it is made anew; the stages after it follow, as they read its hash.
+    """Remove a finished stage, of all rounds and models, so that it is made anew; the stages after it follow, as they read its hash.
 
     `name` as `stage_named` takes it.
     """
     found = stage_named(name)
-    for folder in (run / found, run / f"{found}.work"):
-        if folder.exists():
-            shutil.rmtree(folder)
+    for place in (run, *run.glob("round-*"), *run.glob("models/*")):
+        for folder in (place / found, place / f"{found}.work"):
+            if folder.exists():
+                shutil.rmtree(folder)
 
 
 def stage_named(name: str) -> str:

@@ -1,61 +1,44 @@
-"""The stages of a run, each from what it reads to its files: features, evidence, training, metrics."""
+"""The stages of a run, each from what it reads to its files: features, training, metrics."""
 
 from __future__ import annotations
 
 import errno
+import filecmp
 import os
 import shutil
-from dataclasses import asdict, dataclass
-from functools import cached_property
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reweigh.catalog.splits import Splits, resolve_splits
-from reweigh.catalog.tables import Catalog, image_locations, read_classes, read_groups, read_labels, read_uids
+from reweigh.catalog.tables import image_locations, read_classes, read_groups, read_labels, read_uids
 from reweigh.errors import ReweighError
-from reweigh.evidence.held_out import HeldOut, load_held_out, make_held_out, save_held_out
+from reweigh.evidence.held_out import HeldOut
 from reweigh.features.extraction import extract, feature_key
 from reweigh.features.model_folder import load_model
 from reweigh.features.networks import Backbone
 from reweigh.features.store import Features, open_features, unreadable_rows
 from reweigh.probes.folds import assign_folds
-from reweigh.progress import Progress
+from reweigh.runs.gathering import Gathered, stored_piece
 from reweigh.runs.measured import measure
-from reweigh.runs.recipe import Recipe
 from reweigh.runs.stages import Completed, Stage, complete
-from reweigh.training.probe_training import TRAINERS, TrainingInputs
+from reweigh.runs.weights import measured_weights, stored_weights
+from reweigh.runs.work import STEP_VERSION, Work
+from reweigh.training.probe_training import TRAINERS, TrainingInputs, read_baseline
 from reweigh.whole_files import read_json, whole_folder, write_json
 
 NO_PLACE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
 FEW_ROWS = 10_000  # with fewer rows than this it costs nothing to draw the folds beforehand
-STEP_VERSION = 1  # raised when a stage's arithmetic changes, so that older files are not taken for its result
 
 
-@dataclass(frozen=True, kw_only=True)
-class Work:
-    """What all stages of one run share."""
-
-    run: Path
-    catalog: Catalog
-    recipe: Recipe
-    cache: Path
-    progress: Progress
-
-    @cached_property
-    def splits(self) -> Splits:
-        """Training and test rows."""
-        return resolve_splits(self.catalog, test_fraction=self.recipe.evaluation.test_fraction, seed=self.recipe.seed)
-
-
-def features_stage(work: Work, backbone: Backbone, rows: NDArray[np.int64] | None = None) -> Completed:
-    """Features of all rows (or of `rows`, for a preview) in the cache; the stage's folder holds a pointer to them."""
-    key = feature_key(backbone, fingerprint=work.catalog.fingerprint, rows=rows, images=work.recipe.images)
+def features_stage(work: Work, backbone: Backbone) -> Completed:
+    """Features of all rows in the cache; the stage's folder holds a pointer to them."""
+    key = feature_key(backbone, fingerprint=work.catalog.fingerprint, rows=None, images=work.recipe.images)
     folder = work.cache / key
 
     def make(target: Path, workspace: Path) -> list[str]:
-        features = extract_rows(work, backbone, folder, rows)
+        features = extract_rows(work, backbone, folder, None)
         write_json(target / "pointer.json", {"features": _pointer(folder, work.run), "key": key})
         unreadable = len(unreadable_rows(features))
         return [f"{unreadable:,} of {features.n:,} images could not be read; they get weight 0"] if unreadable else []
@@ -66,7 +49,8 @@ def features_stage(work: Work, backbone: Backbone, rows: NDArray[np.int64] | Non
             reads={"version": STEP_VERSION, "key": key, "cache": _pointer(work.cache, work.run)},
             make=make,
         ),
-        work.run,
+        work.place,
+        earlier=work.earlier,
     )
 
 
@@ -87,9 +71,9 @@ def extract_rows(work: Work, backbone: Backbone, folder: Path, rows: NDArray[np.
     )  # fmt: skip
 
 
-def stored_features(run: Path) -> Features:
+def stored_features(run: Path, extracted: Completed) -> Features:
     """The features that a finished stage points to. Raises ReweighError where the cache was removed."""
-    pointer = read_json(run / "01-features" / "pointer.json")
+    pointer = read_json(extracted.folder / "pointer.json")
     folder = Path(pointer["features"])
     folder = folder if folder.is_absolute() else run / folder
     if not folder.is_dir():
@@ -108,71 +92,47 @@ def check_folds(work: Work) -> None:
         )
 
 
-def evidence_stage(work: Work, features: Features, extracted: Completed) -> Completed:
-    """Held-out predictions of every training row that can be read."""
+def training_stage(
+    work: Work, backbone: Backbone, features: Features, gathered: Gathered, weighed: Completed | None
+) -> Completed:
+    """The classifier, as a model folder that `predict` needs nothing else for; beside it, the same without weights."""
     recipe, catalog = work.recipe, work.catalog
 
     def make(target: Path, workspace: Path) -> list[str]:
-        rows = np.setdiff1d(work.splits.train, unreadable_rows(features))
-        made = make_held_out(
-            features, rows, read_labels(catalog)[rows], read_groups(catalog)[rows], k=catalog.k, settings=recipe.evidence,
-            probe=recipe.probe, seed=recipe.seed, progress=work.progress, workspace=workspace, uids=lambda at: read_uids(catalog, at),
-        )  # fmt: skip
-        (target / "held_out").mkdir()
-        save_held_out(made, target / "held_out")
-        return []
-
-    reads = {
-        "version": STEP_VERSION, "features": extracted.hash, "catalog": catalog.fingerprint, "seed": recipe.seed,
-        "evidence": asdict(recipe.evidence), "probe": asdict(recipe.probe), "test_fraction": recipe.evaluation.test_fraction,
-    }  # fmt: skip
-    return complete(Stage(name="02-evidence", reads=reads, make=make), work.run)
-
-
-def stored_held_out(run: Path) -> HeldOut:
-    """The held-out predictions of a finished stage."""
-    return load_held_out(run / "02-evidence" / "held_out")
-
-
-def training_stage(work: Work, backbone: Backbone, features: Features, gathered: Completed) -> Completed:
-    """The classifier, as a model folder that `predict` needs nothing else for."""
-    recipe, catalog = work.recipe, work.catalog
-
-    def make(target: Path, workspace: Path) -> list[str]:
-        held_out = stored_held_out(work.run)
-        labelled = held_out.labels >= 0
+        held_out: HeldOut = stored_piece(gathered, "held_out")
+        images = gathered.images
+        weights = None if weighed is None else stored_weights(weighed.folder, images.rows, work.splits.train)
         inputs = TrainingInputs(
-            features=features, rows=held_out.rows[labelled], targets=held_out.labels[labelled], weights=None,
+            features=features, rows=images.rows, targets=images.labels, weights=weights,
             l2=recipe.probe.l2 or held_out.l2, backbone=backbone, classes=read_classes(catalog), probe=recipe.probe,
-            uids=lambda at: read_uids(catalog, at),
+            with_baseline=recipe.training.baseline, uids=lambda at: read_uids(catalog, at),
         )  # fmt: skip
         (target / "model").mkdir()
-        trained = TRAINERS[recipe.training.mode](inputs, target / "model", progress=work.progress)
+        trained = TRAINERS[recipe.training.mode](inputs, target, progress=work.progress)
         write_json(target / "training.json", trained)
         return []
 
     reads = {
-        "version": STEP_VERSION,
-        "evidence": gathered.hash,
-        "training": asdict(recipe.training),
-        "probe": asdict(recipe.probe),
-    }
-    done = complete(Stage(name="04-training", reads=reads, make=make), work.run)
-    if not done.reused or not (work.run / "model").is_dir():
-        publish(done.folder / "model", work.run / "model")
-    return done
+        "version": STEP_VERSION, "evidence": gathered.hashes["held_out"], "weights": None if weighed is None else weighed.hash,
+        "training": asdict(recipe.training), "probe": asdict(recipe.probe),
+    }  # fmt: skip
+    return complete(Stage(name="04-training", reads=reads, make=make), work.place, earlier=work.earlier)
 
 
-def metrics_stage(work: Work, features: Features, trained: Completed) -> Completed:
+def metrics_stage(
+    work: Work, features: Features, gathered: Gathered, weighed: Completed | None, trained: Completed
+) -> Completed:
     """Figures on the test images and on the held-out predictions; results only, so that equal runs give equal bytes."""
     recipe = work.recipe
 
     def make(target: Path, workspace: Path) -> list[str]:
         model = load_model(trained.folder / "model", device=recipe.device, precision=recipe.precision)
-        held_out = stored_held_out(work.run)
         metrics = measure(
-            work.catalog, features, work.splits, held_out, model, settings=recipe.evaluation, seed=recipe.seed
-        )
+            work.catalog, features, work.splits, stored_piece(gathered, "held_out"), model, baseline=read_baseline(trained.folder),
+            settings=recipe.evaluation, seed=recipe.seed,
+        )  # fmt: skip
+        if weighed is not None:
+            metrics["weights"] = measured_weights(work, gathered, weighed)
         metrics["training"] = read_json(trained.folder / "training.json")
         write_json(target / "metrics.json", metrics)
         return []
@@ -183,13 +143,16 @@ def metrics_stage(work: Work, features: Features, trained: Completed) -> Complet
         "evaluation": asdict(recipe.evaluation),
         "seed": recipe.seed,
     }
-    done = complete(Stage(name="05-metrics", reads=reads, make=make), work.run)
-    write_json(work.run / "metrics.json", read_json(done.folder / "metrics.json"))
-    return done
+    return complete(Stage(name="05-metrics", reads=reads, make=make), work.place, earlier=work.earlier)
 
 
 def publish(source: Path, target: Path) -> None:
-    """Put the files of `source` at `target` as well, whole at once; hard links where the disk has them."""
+    """Put the files of `source` at `target` as well, whole at once; hard links where the disk has them.
+
+    Nothing is done where they are there already: a kill between a stage's end and this call leaves the older files.
+    """
+    if target.is_dir() and _same_files(source, target):
+        return
     if target.exists():
         shutil.rmtree(target)
     with whole_folder(target) as partial:
@@ -198,6 +161,13 @@ def publish(source: Path, target: Path) -> None:
                 os.link(path, partial / path.name)
             except OSError:  # a file system without hard links
                 shutil.copy2(path, partial / path.name)
+
+
+def _same_files(one: Path, other: Path) -> bool:
+    names = sorted(path.name for path in one.iterdir())
+    return names == sorted(path.name for path in other.iterdir()) and all(
+        (one / name).samefile(other / name) or filecmp.cmp(one / name, other / name, shallow=False) for name in names
+    )
 
 
 def _pointer(folder: Path, run: Path) -> str:

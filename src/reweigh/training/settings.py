@@ -12,3 +12,5 @@ class TrainingSettings:
 
     mode: Literal["probe"] = "probe"
     """`probe`: a linear head on the stored features; the backbone stays as it is."""
+    baseline: bool = True
+    """Where there are weights, train without them as well, for comparison."""
