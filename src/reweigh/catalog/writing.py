@@ -26,6 +26,7 @@ from reweigh.catalog.schema import (
     HIERARCHY_SCHEMA,
     IMAGE_SCHEMA,
     IMAGES,
+    KIND,
     RECORD,
     TRUTH,
     TRUTH_SCHEMA,
@@ -51,6 +52,7 @@ def write_catalog(
     options: Mapping[str, Any],
     root: Path | None,
     with_truth: bool = False,
+    with_kinds: bool = False,
     hierarchy: Sequence[tuple[str, str]] = (),
     skipped: Mapping[str, Sequence[str]] | None = None,
     warnings: Sequence[str] = (),
@@ -62,9 +64,10 @@ def write_catalog(
 
     batches: columns by the names of IMAGE_SCHEMA, at least uid, split, file and label; what is absent is null; further
     columns are kept, and must be the same in all batches. `with_truth`: a column `truth` (int32, null = not known) goes
-    to truth.parquet. root: folder that `file` is relative to; None: the catalog's own folder. skipped: reason -> names
-    of what the reader left out; warnings: sentences on what it repaired (both are read when all batches are). beside:
-    name -> folder that is moved into the catalog when all batches are read (images that the reader had to write).
+    to truth.parquet, and `with_kinds` a column `kind` (string) with it. root: folder that `file` is relative to; None: the
+    catalog's own folder. skipped: reason -> names of what the reader left out; warnings: sentences on what it repaired
+    (both are read when all batches are). beside: name -> folder that is moved into the catalog when all batches are read
+    (images that the reader had to write).
     Raises ReweighError for a folder that is there, no rows, a uid twice, and labels outside -1..k-1 (naming the image).
     """
     if path.exists():
@@ -72,17 +75,18 @@ def write_catalog(
     if not classes.names:
         raise ReweighError(f"No classes for {path}: a catalog needs at least one, even where no image has a label.")
     k = len(classes.names)
+    apart = pa.schema([*([TRUTH_SCHEMA.field("truth")] if with_truth else []), *([KIND] if with_kinds else [])])
     counts, grouping, digest = Counts(k), Grouping(), new_fingerprint()
     with whole_folder(path) as partial:
         spill = partial / "spill"
         spill.mkdir()
-        runs = spill_sorted(ahead(_prepared(batches, k, with_truth, grouping)), spill, on_rows=_speed(progress, total))
+        runs = spill_sorted(ahead(_prepared(batches, k, apart, grouping)), spill, on_rows=_speed(progress, total))
         if not runs:
             raise ReweighError(f"No image to index: the source of {path} gave no row.{_reasons(skipped or {})}")
         for name, folder in (beside or {}).items():
             shutil.move(folder, partial / name)
         grouping.resolve()
-        _write_images(partial, merged(runs), counts, grouping, digest, with_truth)
+        _write_images(partial, merged(runs), counts, grouping, digest, apart)
         shutil.rmtree(spill)
         _write_small(partial, classes, hierarchy, digest)
         record = {
@@ -116,14 +120,14 @@ def _speed(progress: Progress, total: int | None) -> Any:
 
 
 def _prepared(
-    batches: Iterable[pa.RecordBatch], k: int, with_truth: bool, grouping: Grouping
+    batches: Iterable[pa.RecordBatch], k: int, apart: pa.Schema, grouping: Grouping
 ) -> Iterator[pa.RecordBatch]:
     """The batches with all columns of the schema, in its order and types, then the source's own; texts in normal form."""
     schema: pa.Schema | None = None
     for batch in batches:
         if not batch.num_rows:
             continue
-        schema = schema or _schema(batch.schema, with_truth)
+        schema = schema or _schema(batch.schema, apart)
         columns, repaired = [], np.zeros(batch.num_rows, np.int32)
         for field in list(schema)[:-1]:
             if field.name not in batch.schema.names:
@@ -138,12 +142,11 @@ def _prepared(
         yield prepared
 
 
-def _schema(given: pa.Schema, with_truth: bool) -> pa.Schema:
-    """Our columns, the source's own, and two that do not reach images.parquet: the truth and the count of repaired texts."""
-    apart = [pa.field("truth", pa.int32())] if with_truth else []
-    apart.append(pa.field("_repaired", pa.int32()))
-    taken = {*IMAGE_SCHEMA.names, *(field.name for field in apart)}
-    return pa.schema([*IMAGE_SCHEMA, *(field for field in given if field.name not in taken), *apart])
+def _schema(given: pa.Schema, apart: pa.Schema) -> pa.Schema:
+    """Our columns, the source's own, and those that do not reach images.parquet: the truth and the count of repaired texts."""
+    last = [*(field.with_nullable(True) for field in apart), pa.field("_repaired", pa.int32())]
+    taken = {*IMAGE_SCHEMA.names, *(field.name for field in last)}
+    return pa.schema([*IMAGE_SCHEMA, *(field for field in given if field.name not in taken), *last])
 
 
 def _check_labels(batch: pa.RecordBatch, k: int) -> None:
@@ -160,23 +163,24 @@ def _check_labels(batch: pa.RecordBatch, k: int) -> None:
 
 
 def _write_images(
-    folder: Path, blocks: Iterable[pa.Table], counts: Counts, grouping: Grouping, digest: Any, with_truth: bool
+    folder: Path, blocks: Iterable[pa.Table], counts: Counts, grouping: Grouping, digest: Any, apart: pa.Schema
 ) -> None:
     """images.parquet with its groups, and truth.parquet, from the rows in their final order, counted on the way."""
     with ExitStack() as writers:
         images: pq.ParquetWriter | None = None
-        truth = writers.enter_context(pq.ParquetWriter(folder / TRUTH, TRUTH_SCHEMA)) if with_truth else None
+        schema = pa.schema([TRUTH_SCHEMA.field("uid"), *apart])
+        truth = writers.enter_context(pq.ParquetWriter(folder / TRUTH, schema)) if len(apart) else None
         for block in ahead(_regrouped(blocks)):
             counts.add(block)
             group = block.schema.get_field_index("group")
             block = block.set_column(group, block.schema.field(group), grouping.column(block))
-            rows = block.drop_columns(["_repaired", *(["truth"] if with_truth else [])])
+            rows = block.drop_columns(["_repaired", *apart.names])
             add_table(digest, rows)
             if images is None:
                 images = writers.enter_context(_images_writer(folder / IMAGES, rows.schema))
             images.write_table(rows)
             if truth is not None:
-                known = block.select(["uid", "truth"]).filter(block["truth"].is_valid()).cast(TRUTH_SCHEMA)
+                known = block.select(schema.names).filter(block["truth"].is_valid()).cast(schema)
                 add_table(digest, known)
                 truth.write_table(known)
 
