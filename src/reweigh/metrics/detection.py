@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,8 +14,10 @@ from reweigh.errors import ReweighError
 Interval = tuple[float, float]
 Counts = NDArray[np.integer]
 """(..., 2, g) rows of each of g score levels, ascending: [..., 0, :] wrong, [..., 1, :] right."""
+Figure = Callable[[Counts], NDArray[np.float64]]
+"""(b, 2, g) counts of b draws -> (b,) values"""
 
-N_LEVELS = 4096
+N_LEVELS = 1024
 """Draws are made from this many score levels at most, so that their cost does not grow with the rows."""
 DRAW_BYTES = 16 << 20
 """Counts of one block of draws take at most this."""
@@ -69,31 +71,40 @@ def detection_figures(
 ) -> DetectionFigures:
     """All figures, each with the percentile interval of `n_draws` draws of the rows with replacement.
 
-    The figures are exact. Draws are exact up to 4,096 different scores; above, neighbouring scores are drawn as one level
-    of at most 1/2,048 of the wrong and of the right rows, far below the width of the interval.
+    The figures are exact. Draws are exact up to 1,024 different scores; above, neighbouring scores are drawn as one level
+    (at most 1/512 of the wrong and of the right rows) and the interval is moved by what that did to the figure itself.
     Raises ReweighError for shapes that differ and for NaN.
     """
     _check(scores, is_right)
-    scores = np.asarray(scores)
-    counts, level_of_row = tie_levels(scores, is_right)
-    values = (*(float(figure(counts)) for figure in COUNTED), _brier(scores, is_right))
+    counts, level = tie_levels(scores, is_right)
     drawn, coarse = _coarse_levels(counts)
-    level_of_row = coarse[level_of_row]
-    errors = _mean_errors(scores, is_right, level_of_row, drawn)
-    intervals = _intervals(drawn, errors, n_draws=n_draws, confidence=confidence, seed=seed)
-    has_brier = math.isfinite(values[3])
+    errors = _mean_errors(scores, is_right, coarse[level], drawn)
+    figures = (*COUNTED, lambda draws: (draws * errors).sum(axis=(-2, -1)) / max(len(scores), 1))
+    exact = [*(float(figure(counts)) for figure in COUNTED), _brier(scores, is_right)]
+    intervals = _intervals(figures, drawn, exact, n_draws=n_draws, confidence=confidence, seed=seed)
     return DetectionFigures(
         n=len(scores),
         n_wrong=int(counts[0].sum()),
-        auroc=values[0],
+        auroc=exact[0],
         auroc_interval=intervals[0],
-        average_precision=values[1],
+        average_precision=exact[1],
         average_precision_interval=intervals[1],
-        precision_at_rate=values[2],
+        precision_at_rate=exact[2],
         precision_at_rate_interval=intervals[2],
-        brier=values[3],
-        brier_interval=intervals[3] if has_brier else (math.nan, math.nan),
+        brier=exact[3],
+        brier_interval=intervals[3],
     )
+
+
+def auroc_with_interval(
+    scores: NDArray[np.floating], is_right: NDArray[np.bool_], *, n_draws: int, confidence: float, seed: int
+) -> tuple[float, Interval]:
+    """The AUROC and its interval as in `detection_figures`, for where it is the one figure asked for."""
+    _check(scores, is_right)
+    counts, _ = tie_levels(scores, is_right)
+    exact = float(_auroc(counts))
+    drawn, _ = _coarse_levels(counts)
+    return exact, _intervals([_auroc], drawn, [exact], n_draws=n_draws, confidence=confidence, seed=seed)[0]
 
 
 def tie_levels(scores: NDArray[np.floating], is_right: NDArray[np.bool_]) -> tuple[Counts, NDArray[np.int64]]:
@@ -125,7 +136,7 @@ def _precision_at_rate(counts: Counts) -> NDArray[np.float64]:
     return _ratio((taken * share).sum(axis=-1), n_wrong[..., 0])
 
 
-COUNTED: tuple[Callable[[Counts], NDArray[np.float64]], ...] = (_auroc, _average_precision, _precision_at_rate)
+COUNTED: tuple[Figure, ...] = (_auroc, _average_precision, _precision_at_rate)
 """Figures that the order of the scores says all about."""
 
 
@@ -143,7 +154,7 @@ def _ratio(numerator: NDArray, denominator: NDArray) -> NDArray[np.float64]:
     )
 
 
-def _value(figure: Callable[[Counts], NDArray[np.float64]], scores: NDArray, is_right: NDArray[np.bool_]) -> float:
+def _value(figure: Figure, scores: NDArray, is_right: NDArray[np.bool_]) -> float:
     _check(scores, is_right)
     return float(figure(tie_levels(np.asarray(scores), is_right)[0]))
 
@@ -182,31 +193,34 @@ def _mean_errors(
 
 
 def _intervals(
-    counts: Counts, errors: NDArray[np.float64], *, n_draws: int, confidence: float, seed: int
+    figures: Sequence[Figure], counts: Counts, exact: Sequence[float], *, n_draws: int, confidence: float, seed: int
 ) -> list[Interval]:
-    """Percentile intervals of the COUNTED figures and of the mean error; n rows with replacement are multinomial counts."""
+    """Percentile interval of each figure, all from the same draws: n rows with replacement have multinomial counts.
+
+    exact: the figures of the rows themselves; where one of them cannot be measured, neither can its interval.
+    """
     total = int(counts.sum())
     if total == 0:
-        return [(math.nan, math.nan)] * (len(COUNTED) + 1)
+        return [(math.nan, math.nan)] * len(figures)
     generator = np.random.default_rng(seed)
     cells = np.flatnonzero(counts)
     share = counts.ravel()[cells] / total
     block = int(np.clip(DRAW_BYTES // (8 * counts.size), 1, n_draws))
-    values: list[NDArray[np.float64]] = []
+    values = np.empty((len(figures), n_draws))
     for start in range(0, n_draws, block):
         size = min(block, n_draws - start)
         draws = np.zeros((size, counts.size), np.int64)
         draws[:, cells] = generator.multinomial(total, share, size=size)
-        by_level = draws.reshape(size, *counts.shape)
-        values.append(np.stack([*(figure(by_level) for figure in COUNTED), draws @ errors.ravel() / total]))
-    tail = (1 - confidence) / 2
-    return [_percentiles(row, tail) for row in np.concatenate(values, axis=1)]
+        for i, figure in enumerate(figures):
+            values[i, start : start + size] = figure(draws.reshape(size, *counts.shape))
+    shifts = [own - float(figure(counts)) for own, figure in zip(exact, figures, strict=True)]
+    return [_percentiles(row + shift, confidence) for row, shift in zip(values, shifts, strict=True)]
 
 
-def _percentiles(values: NDArray[np.float64], tail: float) -> Interval:
-    """(low, high) of the draws in which the figure could be measured; NaN, NaN without any."""
-    values = values[np.isfinite(values)]
+def _percentiles(values: NDArray[np.float64], confidence: float) -> Interval:
+    """(low, high) of the draws in which the figure, a share, could be measured; NaN, NaN without any."""
+    values = np.clip(values[np.isfinite(values)], 0, 1)
     if not len(values):
         return math.nan, math.nan
-    low, high = np.quantile(values, [tail, 1 - tail])
+    low, high = np.quantile(values, [(1 - confidence) / 2, (1 + confidence) / 2])
     return float(low), float(high)
