@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from reweigh import __version__
-from reweigh.cli import demo, evaluate, index, predict, report, run
+from reweigh.cli import demo, evaluate, index, predict, report, run, webify
 from reweigh.errors import ReweighError
 
 COMMANDS: dict[str, Callable[..., None]] = {
@@ -21,6 +21,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "report": report.report,
     "evaluate": evaluate.evaluate,
     "predict": predict.predict,
+    "webify": webify.webify,
 }
 
 NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)

@@ -1,4 +1,4 @@
-"""Ranks of a search that prefers right images, and how well ranks and other scores tell right from wrong."""
+"""Ranks of a search that prefers right images."""
 
 from __future__ import annotations
 
@@ -45,18 +45,3 @@ def rank_fractions(
         place = np.arange(len(order)) - np.repeat(first, sizes)
         made[order] = (place + 0.5) / np.repeat(sizes, sizes)
     return made
-
-
-def auroc(score: NDArray[np.floating], is_right: NDArray[np.bool_]) -> float:
-    """Probability that a right row's score is above a wrong one's, ties half; rows of score NaN are left out.
-
-    NaN where all rows that are left are right, or all are wrong.
-    """
-    from scipy.stats import rankdata
-
-    known = ~np.isnan(score)
-    score, is_right = score[known], is_right[known]
-    n_right, n_wrong = int(is_right.sum()), int((~is_right).sum())
-    if not n_right or not n_wrong:
-        return float("nan")
-    return float((rankdata(score)[is_right].sum() - n_right * (n_right + 1) / 2) / (n_right * n_wrong))

@@ -10,9 +10,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from reweigh.catalog.tables import Classes
+from reweigh.metrics.detection import auroc
 from reweigh.text.class_words import own_text_similarity
 from reweigh.webify.kinds import KINDS
-from reweigh.webify.ranks import auroc, rank_fractions
+from reweigh.webify.ranks import rank_fractions
 
 Line = tuple[str, str]
 
@@ -84,7 +85,7 @@ def _own_text(train: pa.Table, classes: Classes) -> NDArray[np.float64]:
 def _telling(score: NDArray[np.float64], is_right: NDArray[np.bool_]) -> str:
     """AUROC of a score for right labels, and how many rows have it."""
     known = ~np.isnan(score)
-    value = auroc(score, is_right)
+    value = auroc(score[known], is_right[known])
     if not known.any():
         return "none"
     said = "cannot be told" if np.isnan(value) else f"AUROC {value:.3f} for right labels"
