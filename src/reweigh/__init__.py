@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from reweigh.runs.recipe import read_recipe as read_recipe
     from reweigh.runs.run import run as run
     from reweigh.runs.source import Source as Source
+    from reweigh.weighers.arrays import weigh as weigh
+    from reweigh.weighers.settings import WeightSettings as WeightSettings
+    from reweigh.weighers.weighing import Weights as Weights
 
 __version__ = "0.1.0"
 
@@ -29,6 +32,8 @@ _PLACES = {
     "HeldOut": "reweigh.evidence.held_out",
     "Recipe": "reweigh.runs.recipe",
     "Source": "reweigh.runs.source",
+    "WeightSettings": "reweigh.weighers.settings",
+    "Weights": "reweigh.weighers.weighing",
     "fit_probe": "reweigh.probes.linear",
     "index": "reweigh.layouts.table_of_layouts",
     "make_held_out": "reweigh.evidence.held_out",
@@ -37,6 +42,7 @@ _PLACES = {
     "predict_images": "reweigh.runs.predicted",
     "read_recipe": "reweigh.runs.recipe",
     "run": "reweigh.runs.run",
+    "weigh": "reweigh.weighers.arrays",
 }
 
 __all__ = [*_PLACES, "ReweighError", "ReweighWarning", "__version__"]

@@ -146,7 +146,7 @@ def _without_features(
             raise ReweighError(
                 f"The weigher {name!r} needs {missing[0]}: give features, or probabilities and neighbours."
             )
-    if not kept:
+    if not any(weigher_named(name, settings).kind == "credibility" for name in kept) and AUTO in settings.use:
         raise ReweighError("Nothing to weigh by: give features (n, d) or held-out probabilities (n, k).")
     return tuple(kept)
 
