@@ -117,7 +117,9 @@ def keyword_idf(
 ) -> NDArray[np.float64]:
     """(m,) inverse document frequency of each keyword over the images' texts, smoothed as scikit-learn does; 0 = stop word.
 
-    frequency (m,): texts that hold the keyword.
+    frequency (m,): texts that hold the keyword. The images' texts are many and show what is common beside images; k short
+    documents do not: AUROC .808 against .796 with the IDF of the documents (tiny_imagenet_40 webified, text_signal .6,
+    mean of five seeds; query words at full IDF .792, removed .771).
     """
     idf = np.log((1 + n_texts) / (1 + frequency)) + 1
     return np.where((frequency > STOP_SHARE * n_texts) & ~names_one_class, 0.0, idf)
