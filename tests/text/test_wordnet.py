@@ -61,7 +61,9 @@ def test_a_synset_has_its_words_gloss_and_hypernyms(tmp_path: Path) -> None:
 
 def test_the_way_goes_up_and_down_by_hand(tmp_path: Path) -> None:
     # animal <- cat <- tabby; animal <- pet <- dog, animal <- dog. tabby to dog: tabby, cat, animal, dog: d = 3.
-    text, ids = nouns({"animal": (), "cat": ("animal",), "tabby": ("cat",), "pet": ("animal",), "dog": ("animal", "pet"), "rock": ()})
+    text, ids = nouns(
+        {"animal": (), "cat": ("animal",), "tabby": ("cat",), "pet": ("animal",), "dog": ("animal", "pet"), "rock": ()}
+    )
     (tmp_path / "data.noun").write_bytes(text)
     made = similarity(read_wordnet(tmp_path), [ids[w] for w in ("tabby", "cat", "dog", "pet", "rock")])
     expected = [
@@ -166,7 +168,9 @@ def test_a_file_cut_between_lines_misses_a_hypernym(folder: Path) -> None:
         read_wordnet(folder)
 
 
-@pytest.mark.parametrize("text", [b"file,label\na.jpg,1\n", b"", b"\x00\xff" * 50, HEADER + b"00000000 05 n 01 cat 0 000 | x\n"])
+@pytest.mark.parametrize(
+    "text", [b"file,label\na.jpg,1\n", b"", b"\x00\xff" * 50, HEADER + b"00000000 05 n 01 cat 0 000 | x\n"]
+)
 def test_an_alien_file_is_an_error(tmp_path: Path, text: bytes) -> None:
     (tmp_path / "data.noun").write_bytes(text)
     with pytest.raises(ReweighError, match=r"line \d: not a line of WordNet|has no synset"):

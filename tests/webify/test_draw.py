@@ -99,9 +99,16 @@ def test_without_a_pool_its_share_goes_to_near_and_far() -> None:
 
 
 def test_shares_of_kinds_are_as_asked_within_chance() -> None:
-    drawn = made(WebifySettings(n_max=400, ratio=1, noise=0.4, source_noise=(1,), source_rank=(1,)), images=1000, pool=9000)
+    drawn = made(
+        WebifySettings(n_max=400, ratio=1, noise=0.4, source_noise=(1,), source_rank=(1,)), images=1000, pool=9000
+    )
     n, rates = len(drawn.kind), class_noise(range(12), 0.4, seed=0)
-    for kind, share in ((RIGHT, 1 - rates.mean()), (NEAR, rates.mean() * 0.45), (FAR, rates.mean() * 0.2), (OUT_OF_SET, rates.mean() * 0.35)):
+    for kind, share in (
+        (RIGHT, 1 - rates.mean()),
+        (NEAR, rates.mean() * 0.45),
+        (FAR, rates.mean() * 0.2),
+        (OUT_OF_SET, rates.mean() * 0.35),
+    ):
         count = int((drawn.kind == kind).sum())
         assert abs(count - n * share) < 4 * np.sqrt(n * share * (1 - share)), KINDS[kind]
     assert sum(count for _, count in drawn.facts) == 0
