@@ -66,7 +66,7 @@ def test_the_way_goes_up_and_down_by_hand(tmp_path: Path) -> None:
     )
     (tmp_path / "data.noun").write_bytes(text)
     made = similarity(read_wordnet(tmp_path), [ids[w] for w in ("tabby", "cat", "dog", "pet", "rock")])
-    expected = [
+    expected: list[list[float]] = [
         [1, 1 / 2, 1 / 4, 1 / 4, 0],
         [1 / 2, 1, 1 / 3, 1 / 3, 0],
         [1 / 4, 1 / 3, 1, 1 / 2, 0],

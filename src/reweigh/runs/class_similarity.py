@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from reweigh.catalog.tables import read_columns as columns_of
 from reweigh.errors import ReweighError, nearest
 from reweigh.progress import Progress
 from reweigh.runs.recipe import Recipe
-from reweigh.text.wordnet import WordNet, find_wordnet, has_synset, read_wordnet, synset
+from reweigh.text.wordnet import NOUNS, WordNet, find_wordnet, has_synset, read_wordnet, synset
 from reweigh.text.wordnet import similarity as wordnet_similarity
 
 BLOCK = 4096
@@ -29,10 +30,12 @@ class Asked:
     """(n,) right class of each row, below 0 = none"""
     recipe: Recipe
     """Its backbone, evidence and probe are those of the confusion."""
-    may_extract: bool
-    """Whether features are worth extracting where nobody asked for the confusion: a backbone was named."""
+    is_backbone_named: bool
+    """Whether the user named a backbone: then its features are extracted, whatever is stored."""
     seed: int
     progress: Progress
+    is_forced: bool = False
+    """Whether no other way will do, so that features are extracted by the recipe's own backbone too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +71,7 @@ def class_similarity(asked: Asked, near: str = "auto") -> ClassSimilarity:
                 return ClassSimilarity(values=made.values, made_from=said)
             reasons.append(made.reason)
     if near in WAYS:
-        made = WAYS[near](Asked(**{**vars(asked), "may_extract": True}))
+        made = WAYS[near](replace(asked, is_forced=True))
         if isinstance(made, Impossible):
             raise ReweighError(f"--near {near} is impossible for {asked.catalog.path}: {made.reason}.")
         return made
@@ -97,7 +100,11 @@ def _by_wordnet(asked: Asked) -> ClassSimilarity | Impossible:
     wordnet = _wordnet()
     if isinstance(wordnet, Impossible):
         return wordnet
-    values = wordnet_similarity(wordnet, [name for name in classes.synsets if name])
+    synsets = [name for name in classes.synsets if name]
+    unknown = [name for name in synsets if not has_synset(wordnet, name)]
+    if unknown:
+        return Impossible(reason=f"{len(unknown)} of its synsets are not in WordNet 3.0, e.g. {unknown[0]!r}")
+    values = wordnet_similarity(wordnet, synsets)
     return ClassSimilarity(values=values, made_from="WordNet, 1 / (1 + links between two synsets)")
 
 
@@ -107,17 +114,24 @@ def _wordnet() -> WordNet | Impossible:
         folder = find_wordnet()
     except ReweighError as missing:
         return Impossible(reason=str(missing).rstrip("."))
+    return _read(str(folder), (folder / NOUNS).stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=1)
+def _read(folder: str, changed: int) -> WordNet:
+    """The file is read once for similarities and for glosses, as long as it stays what it is."""
     return read_wordnet(folder)
 
 
 def _by_confusion(asked: Asked) -> ClassSimilarity | Impossible:
     stored = _stored(asked.catalog)
-    if stored is None and not asked.may_extract:
+    is_extracting = asked.is_backbone_named or (stored is None and asked.is_forced)
+    if stored is None and not is_extracting:
         return Impossible(reason="no stored features of all its images, and no backbone named")
     from reweigh.evidence.held_out import make_held_out
     from reweigh.features.store import describe_features, open_features, unreadable_rows
 
-    features = open_features(stored) if stored is not None and not asked.may_extract else _extracted(asked)
+    features = _extracted(asked) if is_extracting or stored is None else open_features(stored)
     is_train = np.array(columns_of(asked.catalog, ["split"])["split"].to_pylist(), dtype=object) == "train"
     is_train[unreadable_rows(features)] = False
     rows = np.flatnonzero(is_train & (asked.truth >= 0))

@@ -59,7 +59,7 @@ def run_webify(
     similarity = None
     if not settings.corruption:
         asked = Asked(
-            catalog=catalog, truth=truth, recipe=recipe, may_extract=any(c.startswith("backbone.") for c in changes),
+            catalog=catalog, truth=truth, recipe=recipe, is_backbone_named=any(c.startswith("backbone.") for c in changes),
             seed=seed, progress=progress,
         )  # fmt: skip
         found = class_similarity(asked, near)
