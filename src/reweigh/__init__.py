@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from reweigh.runs.recipe import read_recipe as read_recipe
     from reweigh.runs.run import run as run
     from reweigh.runs.source import Source as Source
+    from reweigh.training.sampler import WeightedSampler as WeightedSampler
     from reweigh.weighers.arrays import weigh as weigh
     from reweigh.weighers.settings import WeightSettings as WeightSettings
     from reweigh.weighers.weighing import Weights as Weights
@@ -33,6 +34,7 @@ _PLACES = {
     "Recipe": "reweigh.runs.recipe",
     "Source": "reweigh.runs.source",
     "WeightSettings": "reweigh.weighers.settings",
+    "WeightedSampler": "reweigh.training.sampler",
     "Weights": "reweigh.weighers.weighing",
     "fit_probe": "reweigh.probes.linear",
     "index": "reweigh.layouts.table_of_layouts",

@@ -79,7 +79,7 @@ def test_the_whole_way_on_real_photos(
     hits = sum(Path(row["file"]).parent.name == row["label"] for row in predictions(tmp_path / "folder.csv"))
     assert hits / n == metrics["test"]["agreement"]["top_1"]
 
-    assert "test images (split val): agreement" in reweigh("evaluate", "run").out
+    assert "test with weights: agreement" in reweigh("evaluate", "run").out
     on = reweigh("evaluate", "run", "--on", val)
     assert on.status == 0, on.err
     assert f"{100 * hits / n:.1f}" in next(line for line in on.out.splitlines() if "all labelled" in line)

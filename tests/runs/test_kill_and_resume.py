@@ -33,7 +33,7 @@ def progress(name, done, total=None, note=""):
         if len(seen) == int(at):
             os.kill(os.getpid(), signal.SIGKILL)  # between two steps of the work, as a power cut would
 
-run(Source(path=Path(data)), read_recipe("baseline", changes), output=Path(output), progress=progress)
+run(Source(path=Path(data)), read_recipe("auto", changes), output=Path(output), progress=progress)
 """
 
 
@@ -60,7 +60,7 @@ def unbroken(photos: Path) -> tuple[bytes, list[str]]:
         seen.append(stage)
 
     output = photos.parent / "unbroken"
-    run(Source(path=photos), read_recipe("baseline", CHANGES), output=output, progress=progress)
+    run(Source(path=photos), read_recipe("auto", CHANGES), output=output, progress=progress)
     return (output / "metrics.json").read_bytes(), seen
 
 
@@ -85,7 +85,7 @@ def test_killed_again_and_again_ends_in_the_same_bytes(
             assert code in (-signal.SIGKILL, 0), f"killed in {stage} at report {at}, the next run failed with {code}"
             assert not (output / "report.html").exists() or code == 0 or stage == stages[-1]
     assert kills >= 4
-    run(Source(path=photos), read_recipe("baseline", CHANGES), output=output)
+    run(Source(path=photos), read_recipe("auto", CHANGES), output=output)
     assert (output / "metrics.json").read_bytes() == metrics
     assert not [p.name for p in output.iterdir() if p.name.endswith((".partial", ".work"))]
 
@@ -93,9 +93,9 @@ def test_killed_again_and_again_ends_in_the_same_bytes(
 def test_a_finished_run_does_nothing_twice_and_redo_does(photos: Path, unbroken: tuple[bytes, list[str]]) -> None:
     output = photos.parent / "unbroken"
     said: list[str] = []
-    run(Source(path=photos), read_recipe("baseline", CHANGES), output=output, say=said.append)
-    assert "unchanged, used again: 01-features, 02-evidence, 04-training, 05-metrics" in said
+    run(Source(path=photos), read_recipe("auto", CHANGES), output=output, say=said.append)
+    assert "unchanged, used again: 01-features, 02-evidence, 03-weights, 04-training, 05-metrics" in said
     said.clear()
-    run(Source(path=output), read_recipe("baseline", CHANGES), redo="training", say=said.append)
-    assert "unchanged, used again: 01-features, 02-evidence, 05-metrics" in said
+    run(Source(path=output), read_recipe("auto", CHANGES), redo="training", say=said.append)
+    assert "unchanged, used again: 01-features, 02-evidence, 03-weights, 05-metrics" in said
     assert (output / "metrics.json").read_bytes() == unbroken[0]

@@ -23,8 +23,8 @@ from reweigh.weighers.auto import Chosen, choose
 from reweigh.weighers.settings import WeightSettings, pieces_for, weigher_named
 from reweigh.weighers.weighing import kept_images
 
-ALWAYS = ("held_out",)
-"""Pieces that figures and page are made of, whatever the weights read."""
+ALWAYS = ("held_out", "agreement")
+"""Pieces that figures, page and the choice among contested copies are made of, whatever the weights read."""
 TEXTS = ("title", "tags", "description")
 
 

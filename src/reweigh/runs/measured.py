@@ -19,9 +19,12 @@ from reweigh.probes.linear import Head
 
 Row = tuple[str, ...]
 HEADER: Row = ("", "images", "top-1", "95 %", "top-5", "mean over classes", "95 %")
-SETS = {"held_out": "training images, held out", "baseline": "test images, without weights", "test": "test images"}
-AGAINST = {"verified_label": "accuracy, checked labels", "truth": "accuracy, known truth"}
-SOURCES = {"test": "split test", "val": "split val", "set aside": "set aside"}
+SETS = {"held_out": "training images, held out", "baseline": "test, without weights", "test": "test"}
+AGAINST = {"agreement": "agreement", "verified_label": "accuracy, checked", "truth": "accuracy, truth"}
+SOURCES = {
+    "val": "tested on split val: there is no labelled split test",
+    "set aside": "tested on images set aside from training, as there is no split test or val; their labels may be wrong too",
+}
 
 
 def measure(
@@ -74,28 +77,39 @@ def measure(
 
 
 def metrics_lines(metrics: dict[str, Any]) -> tuple[Row, list[Row]]:
-    """Header and rows of the small table: each set of images, against each kind of answer, and what weights gain."""
+    """Header and rows of the small table: each set of images, against each kind of answer, and what weights gain.
+
+    Where the labels of the test images are known to be right, agreement is accuracy and is not said twice.
+    """
+    weighed = " with weights" if metrics.get("baseline") else ""
     lines = []
     for name, title in SETS.items():
         figures = metrics.get(name)
         if not figures:
             continue
-        title = f"{title}, weighed" if name == "test" and metrics.get("baseline") else title
-        place = f"{title} ({SOURCES.get(figures['source'], figures['source'])})" if "source" in figures else title
-        if figures["agreement"]:
-            lines.append(_line(f"{place}: agreement", figures["agreement"]))
-        lines += [
-            _line(f"{place}: {AGAINST[kind]}", value) for kind, value in figures["accuracy"].items() if value["n"]
-        ]
-    for kind, gain in (metrics.get("gain") or {}).items():
-        lines.append(_gain_line(f"gain of the weights: {AGAINST.get(kind, kind)}", gain))
+        place = f"{title}{weighed if name == 'test' else ''}"
+        lines += [_line(f"{place}: {AGAINST[kind]}", found) for kind, found in _told(figures).items()]
+    gain = metrics.get("gain") or {}
+    told = _told(metrics["test"]) if gain else {}
+    lines += [_gain_line(f"gain of the weights: {AGAINST[kind]}", gain[kind]) for kind in told]
     return HEADER, lines
+
+
+def _told(figures: dict[str, Any]) -> dict[str, Any]:
+    """Figures by kind of answer, agreement first; without agreement where an accuracy is the very same."""
+    found = {kind: value for kind, value in figures["accuracy"].items() if value["n"]}
+    agreement = figures["agreement"]
+    if agreement and agreement not in found.values():
+        return {"agreement": agreement, **found}
+    return found
 
 
 def notes_of(metrics: dict[str, Any]) -> list[str]:
     """What a reader of the table should know: images left out, an open choice, folds that did not converge."""
     held_out, test = metrics["held_out"], metrics["test"]
     notes = []
+    if test and test["source"] in SOURCES:
+        notes.append(SOURCES[test["source"]])
     if test is None:
         notes.append("no test images: every class has too few images to set one aside")
     if metrics["data"]["unlabelled"]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
 from reweigh.catalog.tables import Catalog, read_uids
+from reweigh.evaluation.weight_quality import quality_as_json, weight_quality
 from reweigh.runs.gathering import Gathered, evidence_of_labelled
 from reweigh.runs.stages import Completed, Stage, complete
 from reweigh.runs.work import STEP_VERSION, Work
@@ -86,8 +87,6 @@ def weight_facts(folder: Path) -> dict[str, Any]:
 
 def measured_weights(work: Work, gathered: Gathered, weighed: Completed) -> dict[str, Any]:
     """What metrics.json says of the weights: effective shares, and their quality where right labels are known."""
-    from reweigh.evaluation.weight_quality import as_json, weight_quality
-
     facts = weight_facts(weighed.folder)
     names = [name for name, fact in facts["factors"].items() if fact["kind"] in ("credibility", "multiplier")]
     columns = ["weight", *(["credibility"] if facts["combiner"] else []), *names]
@@ -111,7 +110,7 @@ def measured_weights(work: Work, gathered: Gathered, weighed: Completed) -> dict
                 "smallest_class_effective_share",
             )
         },
-        "quality": as_json(quality),
+        "quality": quality_as_json(quality),
     }
 
 

@@ -152,11 +152,17 @@ def _combined(factors: list[Factor], settings: WeightSettings, share_right: floa
 
 
 def _one_of_contested(evidence: Evidence, combined: Combined | None) -> NDArray[np.bool_]:
-    """(n,) False for copies under different labels but the one whose label is the most credible, the first of equals."""
+    """(n,) False for copies under different labels but the one whose label is the most credible, the first of equals.
+
+    Without credibility and agreement none of them stays: no label can be trusted by being first.
+    """
     images: Images = evidence["images"]
     stays = np.ones(len(images.labels), bool)
     doubtful = np.flatnonzero(~images.is_fitted)
     if len(doubtful):
+        if combined is None and "agreement" not in evidence:
+            stays[doubtful] = False
+            return stays
         belief = evidence["agreement"].share if combined is None else combined.credibility
         order = doubtful[np.lexsort((images.rows[doubtful], -belief[doubtful], images.copies[doubtful]))]
         stays[order[1:]] = images.copies[order[1:]] != images.copies[order[:-1]]

@@ -1,0 +1,136 @@
+"""Rounds, further models, weights that are published, and a kill between a stage and what it publishes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from reweigh.errors import ReweighError
+from reweigh.runs.recipe import read_recipe, recipe_from
+from reweigh.runs.run import run
+from reweigh.runs.source import Source
+from reweigh.runs.steps import publish
+
+CHANGES = ["backbone.name=pixels", "backbone.input_size=6", "evidence.n_folds=3", "threads=1"]
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two classes about a grey level, 60 and 30 images; one image stands twice, one under both labels, two are broken."""
+    folder = tmp_path_factory.mktemp("rounds") / "photos"
+    generator = np.random.default_rng(0)
+    for name, level, n in (("dark", 60, 60), ("light", 180, 30)):
+        (folder / name).mkdir(parents=True)
+        for number in range(n):
+            pixels = np.clip(level + 40 * generator.standard_normal((8, 8, 3)), 0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(folder / name / f"{number:03d}.png")
+    shutil.copy(folder / "dark" / "000.png", folder / "dark" / "copy.png")
+    shutil.copy(folder / "dark" / "001.png", folder / "light" / "other-label.png")
+    (folder / "dark" / "broken.png").write_bytes(b"no image")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def finished(photos: Path) -> Path:
+    output = photos.parent / "auto"
+    run(Source(path=photos), read_recipe("auto", [*CHANGES, "images.unreadable_limit=0.5"]), output=output)
+    return output
+
+
+def test_every_training_image_has_a_row_of_weights(finished: Path) -> None:
+    table = pq.read_table(finished / "weights.parquet").to_pydict()
+    row = {uid: at for at, uid in enumerate(table["uid"])}
+    assert list(table)[:3] == ["uid", "weight", "credibility"]
+    weights = np.array(table["weight"])
+    assert np.isfinite(weights).all()
+    assert weights[weights > 0].mean() == pytest.approx(1, abs=1e-5)
+    for uid in ("dark/broken.png", "dark/copy.png"):
+        if uid in row:  # some images are set aside
+            assert table["weight"][row[uid]] == 0
+            assert table["held_out"][row[uid]] is None
+    if "dark/001.png" in row and "light/other-label.png" in row:
+        pair = [table["weight"][row[uid]] > 0 for uid in ("dark/001.png", "light/other-label.png")]
+        assert sorted(pair) == [False, True]
+        assert pair[0], "the image is dark: that label is the more credible one"
+    assert (finished / "03-weights" / "weights.parquet").read_bytes() == (finished / "weights.parquet").read_bytes()
+
+
+def test_the_baseline_recipe_in_the_same_folder_keeps_the_evidence_and_takes_the_weights_away(
+    photos: Path, tmp_path: Path
+) -> None:
+    output, said = tmp_path / "run", []
+    changes = [*CHANGES, "images.unreadable_limit=0.5"]
+    run(Source(path=photos), read_recipe("balance", [*changes, "weights.use=['class_balance']"]), output=output)
+    assert (output / "weights.parquet").exists()
+    run(Source(path=photos), read_recipe("baseline", changes), output=output, say=said.append)
+    assert "unchanged, used again: 01-features, 02-evidence" in said
+    assert not (output / "weights.parquet").exists()
+    assert json.loads((output / "metrics.json").read_text())["baseline"] is None
+
+
+def test_rounds_are_done_in_order_and_share_what_they_have_in_common(photos: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+    changes = [*CHANGES, "images.unreadable_limit=0.5"]
+    result = run(Source(path=photos), read_recipe("curriculum", changes), output=tmp_path / "run", say=said.append)
+    assert [line for line in said if line.startswith("round")] == ["round 1 of 3", "round 2 of 3", "round 3 of 3"]
+    assert sorted(p.name for p in (tmp_path / "run" / "round-2").iterdir()) == [
+        "03-weights",
+        "04-training",
+        "05-metrics",
+    ]
+    first, last = (
+        pq.read_table(tmp_path / "run" / place / "03-weights" / "weights.parquet")["weight"].to_numpy()
+        for place in ("", "round-3")
+    )
+    assert (first > 0).sum() < (last > 0).sum()
+    assert (tmp_path / "run" / "weights.parquet").read_bytes() == (
+        tmp_path / "run" / "round-3" / "03-weights" / "weights.parquet"
+    ).read_bytes()
+    assert result.metrics["weights"]["used"] == ["curriculum"]
+    again: list[str] = []
+    run(Source(path=photos), read_recipe("curriculum", changes), output=tmp_path / "run", say=again.append)
+    assert "unchanged, used again: 01-features, 02-evidence, 03-weights, 04-training, 05-metrics" in again
+
+
+def test_further_models_are_trained_on_the_same_weights(photos: Path, tmp_path: Path) -> None:
+    recipe = tmp_path / "two.toml"
+    recipe.write_text('[weights]\nuse = ["auto"]\n[[models]]\nbackbone.input_size = 4\n[[models]]\nprobe.l2 = 1.0\n')
+    changes = [*CHANGES, "images.unreadable_limit=0.5"]
+    result = run(Source(path=photos), read_recipe(str(recipe), changes), output=tmp_path / "run")
+    assert [m["backbone"] for m in result.metrics["models"]] == ["pixels", "pixels"]
+    assert not list((tmp_path / "run" / "models").glob("*/03-weights"))
+    configs = [
+        json.loads((tmp_path / "run" / place / "model" / "config.json").read_text())
+        for place in ("", "models/1", "models/2")
+    ]
+    sizes = (
+        [config["reweigh"]["backbone"]["input_size"] for config in configs]
+        if "backbone" in configs[0].get("reweigh", {})
+        else None
+    )
+    assert sizes in (None, [6, 4, 6])
+
+
+def test_a_mistake_in_a_round_is_found_before_any_work() -> None:
+    with pytest.raises(ReweighError, match=r"rounds, number 2: No setting weights\.usee\. Did you mean 'weights\.use'"):
+        recipe_from({"rounds": [{}, {"weights": {"usee": ["auto"]}}]})
+    with pytest.raises(ReweighError, match=r"models, number 1: evaluation is the same for all rounds and models"):
+        recipe_from({"models": [{"evaluation": {"n_draws": 200}}]})
+
+
+def test_what_a_kill_left_published_is_replaced_by_what_the_stage_made(tmp_path: Path) -> None:
+    """Killed between the end of 04-training and its publication: the older model lies at the top of the run."""
+    for place, text in (("new", "after"), ("model", "before")):
+        (tmp_path / place).mkdir()
+        (tmp_path / place / "config.json").write_text(text)
+    publish(tmp_path / "new", tmp_path / "model")
+    assert (tmp_path / "model" / "config.json").read_text() == "after"
+    inode = (tmp_path / "model").stat().st_ino
+    publish(tmp_path / "new", tmp_path / "model")
+    assert (tmp_path / "model").stat().st_ino == inode
