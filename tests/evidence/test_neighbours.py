@@ -1,5 +1,7 @@
 """Neighbour votes by hand, and the table of evidence."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -31,9 +33,46 @@ def inputs(n=80, seed=0):
     )  # fmt: skip
 
 
+def with_needs(name, given):
+    made = {need: EVIDENCE[need].make(given, EvidenceSettings(), 0) for need in EVIDENCE[name].needs}
+    return replace(given, made=made)
+
+
+@pytest.mark.parametrize("name", EVIDENCE)
+def test_some_rows_of_a_piece_are_those_rows(name):
+    given = with_needs(name, replace(inputs(), labels=np.where(np.arange(80) % 9 == 0, -1, inputs().labels)))
+    piece = EVIDENCE[name]
+    record, positions = piece.make(given, EvidenceSettings(), 0), np.array([70, 3, 41, 5])
+    for field, values in vars(piece.choose(record, positions)).items():
+        if isinstance(values, np.ndarray) and field != "indices":
+            np.testing.assert_array_equal(values, getattr(record, field)[positions])
+    if name == "held_out":
+        np.testing.assert_array_equal(
+            piece.choose(record, positions).log_probabilities.read(1, 3), record.log_probabilities.read(0, 80)[[3, 41]]
+        )
+    if name == "neighbours":
+        places = {int(row): at for at, row in enumerate(positions)}
+        expected = [[places.get(int(i), -1) for i in record.indices[row]] for row in positions]
+        assert piece.choose(record, positions).indices.tolist() == expected
+
+
+def test_rows_that_no_model_learns_from_are_judged_all_the_same():
+    """The probes are those of the other rows alone: nothing changes in their predictions when the features of these do."""
+    given = inputs()
+    odd = np.arange(80) % 8 == 1
+    moved = ArrayFeatures(np.where(odd[:, None], -5, given.features.values).astype(np.float32))
+    one, two = (
+        EVIDENCE["held_out"].make(replace(given, is_fitted=~odd, features=f), EvidenceSettings(), 0)
+        for f in (given.features, moved)
+    )
+    assert np.isfinite(one.label_log_probability[odd]).all()
+    np.testing.assert_array_equal(one.label_log_probability[~odd], two.label_log_probability[~odd])
+    assert (one.label_log_probability[odd] != two.label_log_probability[odd]).all()
+
+
 @pytest.mark.parametrize("name", EVIDENCE)
 def test_every_piece_is_made_stored_and_read_back_with_the_same_bytes(name, tmp_path):
-    piece, given = EVIDENCE[name], inputs()
+    piece, given = EVIDENCE[name], with_needs(name, inputs())
     record = piece.make(given, EvidenceSettings(), 0)
     again = piece.make(given, EvidenceSettings(), 0)
     piece.save(record, tmp_path)
@@ -53,7 +92,7 @@ def test_the_own_group_has_no_vote_and_like_images_agree():
 
 @pytest.mark.parametrize("name", EVIDENCE)
 def test_an_empty_folder_is_one_clear_line(name, tmp_path):
-    with pytest.raises(ReweighError, match=r"No (held-out predictions|neighbour votes) in"):
+    with pytest.raises(ReweighError, match=r"No [a-z -]+ in .*: [a-z_.]+ is missing"):
         EVIDENCE[name].load(tmp_path)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from reweigh.features.matrix import ArrayFeatures
 from reweigh.features.model_folder import load_model
 from reweigh.features.settings import BackboneSettings
 from reweigh.probes.settings import ProbeSettings
-from reweigh.training.probe_training import TRAINERS, TrainingInputs
+from reweigh.training.probe_training import TRAINERS, TrainingInputs, read_baseline
 
 
 def inputs(values: np.ndarray, labels: np.ndarray, *, probe: ProbeSettings) -> TrainingInputs:
@@ -37,8 +38,8 @@ def test_the_model_that_is_written_is_the_one_that_was_fitted(
     data: tuple[np.ndarray, np.ndarray], tmp_path: Path
 ) -> None:
     trained = TRAINERS["probe"](inputs(*data, probe=ProbeSettings()), tmp_path)
-    model = load_model(tmp_path, device="cpu", precision="float32")
-    assert trained == {"mode": "probe", "rows": 60, "l2": 0.1, "balance": False, "is_converged": True}
+    model = load_model(tmp_path / "model", device="cpu", precision="float32")
+    assert trained == {"mode": "probe", "rows": 60, "l2": 0.1, "weighted": False, "is_converged": True}
     assert model.class_names == ("a", "b")
     predicted = (data[0] @ model.weight.T + model.bias).argmax(axis=1)
     assert (predicted == data[1]).mean() > 0.8
@@ -55,3 +56,24 @@ def test_a_feature_that_is_nan_names_its_image(data: tuple[np.ndarray, np.ndarra
     data[0][7, 3] = np.nan
     with pytest.raises(ReweighError, match="image 7"):
         TRAINERS["probe"](inputs(*data, probe=ProbeSettings()), tmp_path)
+
+
+def test_with_weights_the_head_without_them_is_kept_for_comparison(
+    data: tuple[np.ndarray, np.ndarray], tmp_path: Path
+) -> None:
+    """A head fitted without weights is the baseline, whatever the weights; weight 0 is the row removed."""
+    weights = np.where(np.arange(60) < 30, 1.0, 0.0)
+    given = replace(inputs(*data, probe=ProbeSettings()), weights=weights, with_baseline=True)
+    trained = TRAINERS["probe"](given, tmp_path / "weighed")
+    TRAINERS["probe"](inputs(*data, probe=ProbeSettings()), tmp_path / "plain")
+    TRAINERS["probe"](inputs(data[0][:30], data[1][:30], probe=ProbeSettings()), tmp_path / "half")
+    assert trained["rows"] == 30
+    plain, half, weighed = (
+        load_model(tmp_path / place / "model", device="cpu", precision="float32")
+        for place in ("plain", "half", "weighed")
+    )
+    baseline = read_baseline(tmp_path / "weighed")
+    assert baseline is not None
+    np.testing.assert_allclose(baseline.weight, plain.weight, atol=1e-6)
+    np.testing.assert_allclose(weighed.weight, half.weight, atol=1e-4)
+    assert read_baseline(tmp_path / "plain") is None

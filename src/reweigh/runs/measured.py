@@ -21,6 +21,7 @@ Row = tuple[str, ...]
 HEADER: Row = ("", "images", "top-1", "95 %", "top-5", "mean over classes", "95 %")
 SETS = {"held_out": "training images, held out", "baseline": "test, without weights", "test": "test"}
 AGAINST = {"agreement": "agreement", "verified_label": "accuracy, checked", "truth": "accuracy, truth"}
+KNOWN = {"verified_label": "checked labels", "truth": "the known truth"}
 SOURCES = {
     "val": "tested on split val: there is no labelled split test",
     "set aside": "tested on images set aside from training, as there is no split test or val; their labels may be wrong too",
@@ -88,6 +89,8 @@ def metrics_lines(metrics: dict[str, Any]) -> tuple[Row, list[Row]]:
         if not figures:
             continue
         place = f"{title}{weighed if name == 'test' else ''}"
+        if "held_out" not in metrics:
+            place = f"{title} ({figures['source']})"  # other data than the run's own
         lines += [_line(f"{place}: {AGAINST[kind]}", found) for kind, found in _told(figures).items()]
     gain = metrics.get("gain") or {}
     told = _told(metrics["test"]) if gain else {}
@@ -102,6 +105,38 @@ def _told(figures: dict[str, Any]) -> dict[str, Any]:
     if agreement and agreement not in found.values():
         return {"agreement": agreement, **found}
     return found
+
+
+QUALITY_HEADER: Row = ("", "images", "AUROC", "95 %", "average precision", "precision at the noise rate", "Brier")
+
+
+def quality_lines(metrics: dict[str, Any]) -> list[tuple[str, list[Row]]]:
+    """(title, rows) of how well credibility, weight and each factor find wrong labels, for each kind of known answer."""
+    quality = ((metrics.get("weights") or {}).get("quality") or {}).get("against", {})
+    tables = []
+    for kind, found in quality.items():
+        if 0 < found["n_wrong"] < found["n"]:
+            title = f"Finding wrong labels, against {KNOWN[kind]}: {found['n_wrong']:,} of {found['n']:,} are wrong"
+            tables.append((title, [_quality_line(name, score) for name, score in found["scores"].items()]))
+    return tables
+
+
+def _quality_line(name: str, score: dict[str, Any]) -> Row:
+    figures = score["figures"]
+    return (
+        name, f"{score['n_with_opinion']:,}", number(figures["auroc"]), number_interval(figures["auroc_interval"]),
+        number(figures["average_precision"]), number(figures["precision_at_rate"]), number(figures["brier"]),
+    )  # fmt: skip
+
+
+def number(value: float | None) -> str:
+    """A figure between 0 and 1 with three decimals; '-' where there is none."""
+    return "-" if value is None else f"{value:.3f}"
+
+
+def number_interval(value: list[float] | None) -> str:
+    """An interval of such figures."""
+    return "-" if value is None else f"{value[0]:.3f}-{value[1]:.3f}"
 
 
 def notes_of(metrics: dict[str, Any]) -> list[str]:
