@@ -3,7 +3,7 @@ gain 14 points of class-averaged top-1 for a linear probe, 88 % of what only rig
 trivial rival, in each of five draws of the set; on real label noise and on clean labels they do no harm.
 
     OMP_NUM_THREADS=2 python benchmarks/weights.py --data ../shared/data --backbone local-dir:LITE0
-        [--cache benchmarks/.cache/weights] [--sets tiny,actions] [--seeds 5] [--methods baseline,'auto +B'] [--minutes 8]
+        [--cache benchmarks/.cache/weights] [--sets tiny,actions] [--seeds 5] [--methods 'baseline; auto +B'] [--no-grid] [--minutes 8]
 
 Every seed draws the set anew (webify, or the split), and the folds. One setting for all sets: the shipped defaults, L2 chosen on
 held-out labels as a run does it. A second table gives methods at their own best L2 of a grid, chosen on the TEST rows, each method
@@ -20,7 +20,7 @@ import json
 import re
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from reweigh.evidence.settings import EvidenceSettings
 from reweigh.probes.settings import ProbeSettings
 from reweigh.whole_files import read_json, write_json
 from weights_figures import cell_figures
-from weights_methods import AT_BEST_L2, GRID, METHODS, is_possible
+from weights_methods import AT_BEST_L2, GRID, METHODS, grid_of, is_possible
 from weights_sets import PHOTOS, SETS, Place, make_case
 from weights_table import print_goals, print_set
 
@@ -60,11 +60,12 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=Path("benchmarks/.cache/weights"))
     parser.add_argument("--sets", default=",".join(FIRST), help=f"of {','.join(SETS)}")
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--methods", default="", help="names with commas between, spaces for their own; default all")
+    parser.add_argument("--methods", default="", help="names with ; between; all")
+    parser.add_argument("--no-grid", action="store_true", help="leave out the second table")
     parser.add_argument("--minutes", type=float, default=0, help="stop before a cell after this time; 0: never")
     chosen = parser.parse_args()
     place = Place(data=chosen.data.resolve(), cache=chosen.cache.resolve(), backbone=chosen.backbone)
-    methods = [m for m in re.split(r";|,(?! )", chosen.methods) if m] or list(METHODS)
+    methods = [m.strip() for m in chosen.methods.split(";") if m.strip()] or list(METHODS)
     for name, table in [*((s, SETS) for s in chosen.sets.split(",")), *((m, METHODS) for m in methods)]:
         if name not in table:
             sys.exit(f"{name!r} is not there; there are: {'; '.join(table)}")
@@ -73,18 +74,20 @@ def main() -> None:
     for name in chosen.sets.split(","):
         cells[name] = {}
         for seed in range(chosen.seeds):
-            for method, figures in seed_cells(name, seed, methods, place, until=until):
+            for method, figures in seed_cells(
+                name, wanted_cells(name, seed, methods, place, with_grid=not chosen.no_grid), seed, place, until=until
+            ):
                 cells[name].setdefault(method, {})[seed] = figures
         print_set(name, cells[name], METHODS, AT_BEST_L2, GRID)
     print_goals(cells, METHODS)
 
 
 def seed_cells(
-    name: str, seed: int, methods: Sequence[str], place: Place, *, until: float
+    name: str, wanted: Iterable[Wanted], seed: int, place: Place, *, until: float
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """(method, its figures) of one draw of a set; the draw and its evidence are made only where a cell is missing."""
     case, fitted = None, {}
-    for cell in wanted_cells(name, seed, methods, place):
+    for cell in wanted:
         if cell.path.exists():
             figures = read_json(cell.path)
         elif time.monotonic() > until:
@@ -107,10 +110,10 @@ def seed_cells(
             yield cell.name, figures
 
 
-def wanted_cells(name: str, seed: int, methods: Sequence[str], place: Place) -> Iterator[Wanted]:
+def wanted_cells(name: str, seed: int, methods: Sequence[str], place: Place, *, with_grid: bool) -> Iterator[Wanted]:
     """Cells of the first table, then those of the second."""
-    both = [(m, None) for m in methods] + [(m, l2) for m in AT_BEST_L2 if m in methods for l2 in GRID]
-    for method, l2 in both:
+    grid = [(m, l2) for m in AT_BEST_L2 if m in methods and with_grid for l2 in grid_of(m)]
+    for method, l2 in [*((m, None) for m in methods), *grid]:
         made = SETS[name]
         reads = {
             "version": VERSION, "set": asdict(made), "photos": asdict(PHOTOS[made.photos]), "seed": seed,

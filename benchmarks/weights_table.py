@@ -112,9 +112,10 @@ def _cell(cells: Cells, name: str) -> str:
 
 
 def best_l2(cells: Cells, method: str, grid: Sequence[float]) -> float | None:
-    """The strength of the highest mean; None where none was tried in all draws of the baseline."""
-    n = len(cells.get(BASELINE, {}))
-    tried = [l2 for l2 in grid if len(cells.get(f"{method} @ {l2:g}", {})) == n]
+    """The strength of the highest mean; of those tried in the most draws; None where none was."""
+    tried = [l2 for l2 in grid if f"{method} @ {l2:g}" in cells]
+    n = max((len(cells[f"{method} @ {l2:g}"]) for l2 in tried), default=0)
+    tried = [l2 for l2 in tried if len(cells[f"{method} @ {l2:g}"]) == n]
     return max(tried, key=lambda l2: values(cells, f"{method} @ {l2:g}").mean()) if tried else None
 
 
