@@ -57,7 +57,9 @@ def gather_evidence(work: Work, features: Features, extracted: Completed) -> Gat
             f"No training image of {catalog.path} has a label and can be read; there is nothing to learn from."
         )
     has_text = any(catalog.counts["filled"].get(name, 0) for name in TEXTS)
-    chosen = choose(recipe.weights, images, has_text=has_text)
+    checked = read_columns(catalog, ["verified"])["verified"]
+    has_checked = checked.null_count < len(checked)
+    chosen = choose(recipe.weights, images, has_text=has_text, has_checked=has_checked)
     kept, _ = kept_images(images, chosen.names, recipe.weights)
     if not kept.any():
         raise ReweighError(f"No image is left to learn from: {', '.join(chosen.names)} excluded all {len(kept):,}.")

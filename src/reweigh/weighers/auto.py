@@ -20,8 +20,11 @@ class Chosen:
     """(weigher, what the data lacks for it)"""
 
 
-def choose(settings: WeightSettings, images: Images, *, has_text: bool) -> Chosen:
-    """The weighers named in the settings, `auto` replaced by what these images allow."""
+def choose(settings: WeightSettings, images: Images, *, has_text: bool, has_checked: bool = False) -> Chosen:
+    """The weighers named in the settings, `auto` replaced by what these images allow.
+
+    has_checked: whether people checked some labels, though none may serve as evidence.
+    """
     if AUTO not in settings.use:
         return Chosen(names=settings.use, lacking=())
     lacking = {}
@@ -30,10 +33,12 @@ def choose(settings: WeightSettings, images: Images, *, has_text: bool) -> Chose
     if not has_text:
         lacking["own_text"] = "no titles, tags or descriptions"
     if not (images.person == images.person).any():
-        lacking["verified"] = "no checked labels (evidence.verified)"
+        lacking["verified"] = (
+            "checked labels are kept for measuring; evidence.verified lets some serve" if has_checked else ""
+        )
     taken = [name for name in ORDER if name not in lacking and name not in settings.leave_out]
     names = [n for name in settings.use for n in (taken if name == AUTO else [name])]
-    left = {name: why for name, why in lacking.items() if name not in settings.leave_out}
+    left = {name: why for name, why in lacking.items() if why and name not in settings.leave_out}
     return Chosen(names=tuple(dict.fromkeys(names)), lacking=tuple(left.items()))
 
 
