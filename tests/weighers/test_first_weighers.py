@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from reweigh.errors import ReweighError
 from reweigh.evidence.agreement import label_agreement
@@ -46,6 +48,17 @@ def test_soft_agreement_is_the_same_from_the_largest_entries_where_they_hold_wha
     dense = label_agreement(compact(np.log(np.maximum(p, 1e-9)), m=None), labels)
     top = label_agreement(compact(np.log(np.maximum(p, 1e-9)), m=6), labels)
     assert np.abs(dense - top).max() < 0.02
+
+
+@given(seed=st.integers(0, 10_000), k=st.integers(3, 12), m=st.integers(1, 12))
+def test_the_largest_entries_give_what_whole_rows_would(seed: int, k: int, m: int) -> None:
+    """Whole rows made from the m largest, through the plain form, against the way that never makes them."""
+    generator = np.random.default_rng(seed)
+    p = generator.dirichlet(np.full(k, 0.3), 40).astype(np.float32)
+    labels = generator.integers(0, max(k - 1, 1), 40)  # the last class has no row
+    top = compact(np.log(np.maximum(p, 1e-9)), m=min(m, k - 1))
+    whole = label_agreement(ArrayProbabilities(np.exp(top.read(0, 40).astype(np.float64))), labels)
+    assert np.abs(label_agreement(top, labels) - whole).max() < 1e-5
 
 
 def test_one_class_agrees_and_no_label_has_no_agreement() -> None:

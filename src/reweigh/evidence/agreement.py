@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reweigh.errors import ReweighError
-from reweigh.probes.log_probabilities import ProbabilityRows
+from reweigh.probes.log_probabilities import LogProbabilities, ProbabilityRows
 
 FILE = "agreement.npy"
 BLOCK_BYTES = 32 << 20
@@ -40,19 +40,54 @@ def label_agreement(log_probabilities: ProbabilityRows, labels: NDArray[np.integ
     size = int(np.clip(BLOCK_BYTES // (4 * k), 1, 65_536))
 
     def one(start: int) -> None:
-        stop = min(start + size, len(labels))
-        block = log_probabilities.read(start, stop)
-        block -= offset
-        here, own = np.arange(stop - start), np.maximum(labels[start:stop], 0)
-        mine = block[here, own].astype(np.float64)
-        block[here, own] = -np.inf
+        here = slice(start, min(start + size, len(labels)))
+        own = np.maximum(labels[here], 0)
+        if isinstance(log_probabilities, LogProbabilities) and log_probabilities.dense is None:
+            indices, values, rest = log_probabilities.largest(here.start, here.stop)
+            mine, rival = _of_largest(indices, values, rest, own, offset)
+        else:
+            mine, rival = _of_all(log_probabilities.read(here.start, here.stop), own, offset)
         with np.errstate(over="ignore"):
-            result[start:stop] = 1 / (1 + np.exp(block.max(axis=1) - mine))
+            result[here] = 1 / (1 + np.exp(rival.astype(np.float64) - mine))
 
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         list(pool.map(one, range(0, len(labels), size)))
     result[labels < 0] = np.nan
     return result
+
+
+Pair = tuple[NDArray[np.float32], NDArray[np.float32]]
+
+
+def _of_all(block: NDArray[np.float32], own: NDArray[np.integer], offset: NDArray[np.float32]) -> Pair:
+    """(log p_y / N_y, the largest of the other classes), (b,) each, of all log-probabilities (b, k); the block is used up."""
+    block -= offset
+    rows = np.arange(len(own))
+    mine = block[rows, own].copy()
+    block[rows, own] = -np.inf
+    return mine, block.max(axis=1)
+
+
+def _of_largest(
+    indices: NDArray[np.int32], values: NDArray[np.float32], rest: NDArray[np.float32], own: NDArray[np.integer], offset: NDArray[np.float32]
+) -> Pair:  # fmt: skip
+    """The same from the m largest (b, m) and what each other class has (b,), without a row of k classes ever being made.
+
+    Of the classes that are not kept the rarest one is the rival.
+    """
+    is_own = indices == own[:, None]
+    scaled = values - offset[indices]
+    mine = np.where(is_own.any(axis=1), np.where(is_own, scaled, -np.inf).max(axis=1), rest - offset[own])
+    rival = np.where(is_own, -np.inf, scaled).max(axis=1)
+    open_rows = np.arange(len(own))
+    for label in np.argsort(offset, kind="stable")[: indices.shape[1] + 2]:
+        is_free = (indices[open_rows] != label).all(axis=1) & (own[open_rows] != label)
+        free = open_rows[is_free]
+        rival[free] = np.maximum(rival[free], rest[free] - offset[label])
+        open_rows = open_rows[~is_free]
+        if not len(open_rows):
+            break
+    return mine, rival
 
 
 def save_agreement(record: Agreement, folder: Path) -> None:

@@ -97,14 +97,23 @@ class LogProbabilities:
         if self.dense is not None:
             block = self.dense[at].astype(np.float32)
         else:
-            assert self.indices is not None and self.values is not None and self.remaining is not None
-            n_others = max(self.k - self.indices.shape[1], 1)
-            others = np.log(np.maximum(self.remaining[at], 1e-30) / n_others)
-            block = np.repeat(others[:, None].astype(np.float32), self.k, axis=1)
-            np.put_along_axis(block, self.indices[at].astype(np.int64), self.values[at].astype(np.float32), 1)
+            indices, values, rest = self.largest(start, stop)
+            block = np.repeat(rest[:, None], self.k, axis=1)
+            np.put_along_axis(block, indices.astype(np.int64), values, 1)
         block -= block.max(axis=1, keepdims=True)
         block -= np.log(np.exp(block).sum(axis=1, keepdims=True))
         return block
+
+    def largest(self, start: int, stop: int) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]]:
+        """(classes (b, m), their log-probabilities (b, m), log-probability (b,) of each class that is not kept) of these rows.
+
+        Only of the form that keeps the m largest; not renormalised.
+        """
+        assert self.indices is not None and self.values is not None and self.remaining is not None
+        at: slice | NDArray[np.int64] = slice(start, stop) if self.chosen is None else self.chosen[start:stop]
+        n_others = max(self.k - self.indices.shape[1], 1)
+        rest = np.log(np.maximum(self.remaining[at], 1e-30) / n_others).astype(np.float32)
+        return np.asarray(self.indices[at]), self.values[at].astype(np.float32), rest
 
 
 def should_be_dense(n: int, k: int) -> bool:
