@@ -29,9 +29,10 @@ from reweigh.evidence.settings import EvidenceSettings
 from reweigh.probes.settings import ProbeSettings
 from reweigh.whole_files import read_json, write_json
 from weights_figures import cell_figures
+from weights_goals import print_goals
 from weights_methods import AT_BEST_L2, GRID, METHODS, grid_of, is_possible
 from weights_sets import PHOTOS, SETS, Place, make_case
-from weights_table import print_goals, print_set
+from weights_table import print_set
 
 VERSION = 2
 """Raised when the arithmetic of this benchmark changes."""

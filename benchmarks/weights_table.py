@@ -1,4 +1,4 @@
-"""The tables and goals of `weights.py`, from the figures of its cells."""
+"""The tables of `weights.py`, from the figures of its cells."""
 
 from __future__ import annotations
 
@@ -16,6 +16,24 @@ Cells = Mapping[str, Mapping[int, Mapping[str, Any]]]
 """method -> seed -> figures"""
 BASELINE, BALANCE, CEILING, AUTO, VISUAL = "baseline", "balance, shipped", "right rows +B", "auto +B", "visual +B"
 CONFIDENCE = 0.95
+QUESTIONS = (
+    (AUTO, BALANCE, "weights, over balance alone"),
+    (VISUAL, BALANCE, "weights from images alone, over balance alone"),
+    (VISUAL, "held_out +B", "neighbours and density beside held-out predictions"),
+    (VISUAL, "visual less density +B", "density among the visual factors"),
+    (AUTO, "auto less density +B", "density in all"),
+    ("visual, rank +B", VISUAL, "ranks"),
+    (AUTO, "visual, rank +B", "own text"),
+    ("own_text +B", BALANCE, "own text alone, over balance alone"),
+    (AUTO, "auto, balance on counts", "balance on credible mass instead of counts"),
+    (AUTO, "auto, product +B", "pooled instead of product"),
+    (AUTO, "auto, geometric +B", "pooled instead of geometric"),
+    ("auto, true share, gamma 1 +B", AUTO, "the true level"),
+    ("auto, true share, gamma 2 +B", "auto, true share, gamma 1 +B", "gamma 2, at the true level"),
+    (AUTO, "p(y) as weight +B", "pooled instead of p(y)"),
+    (AUTO, "drop the true rate +B", "weights instead of dropping the true rate"),
+)
+"""(method, other, what the difference is of)"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +68,7 @@ def print_set(
     chosen = {m: l2 for m, l2 in chosen.items() if l2 is not None}
     if chosen:
         _print_best(cells, chosen, grid)
+    _print_questions(cells)
     _print_detection(cells)
 
 
@@ -86,6 +105,16 @@ def _print_best(cells: Cells, chosen: Mapping[str, float], grid: Sequence[float]
             share = share_of_gap(cells, own, base=base, top=top) if top else None
             tail = f"{gain.mean:+.2f} ± {gain.half:.2f} | {gain.better}/{gain.n} | {_said(share, '.0f', ' %', 100)} |"
         print(f"| {method} | {along} | {values(cells, own).mean():.2f} | {tail}")
+
+
+def _print_questions(cells: Cells) -> None:
+    asked = [question for question in QUESTIONS if question[0] in cells and question[1] in cells]
+    print("\n| what | difference, 95 % | better | by draw | top-1 |\n|---|---|---|---|---|")
+    for method, other, what in asked:
+        gain, by_draw = paired(cells, method, other), differences(cells, method, other)
+        each = " ".join(f"{value:+.1f}" for value in by_draw)
+        top = paired(cells, method, other, "top_1")
+        print(f"| {what} | {gain.mean:+.2f} ± {gain.half:.2f} | {gain.better}/{gain.n} | {each} | {top.mean:+.2f} |")
 
 
 def _print_detection(cells: Cells) -> None:
@@ -126,11 +155,16 @@ def values(cells: Cells, method: str, figure: str = "class_averaged") -> NDArray
 
 def paired(cells: Cells, method: str, other: str, figure: str = "class_averaged") -> Paired:
     """Over the draws that both have."""
-    both = sorted(set(cells[method]) & set(cells[other]))
-    gains = np.array([100 * (cells[method][s][figure] - cells[other][s][figure]) for s in both])
+    gains = differences(cells, method, other, figure)
     n = len(gains)
     half = student.ppf((1 + CONFIDENCE) / 2, n - 1) * gains.std(ddof=1) / np.sqrt(n) if n > 1 else float("nan")
     return Paired(mean=float(gains.mean()), half=float(half), better=int((gains > 0).sum()), n=n)
+
+
+def differences(cells: Cells, method: str, other: str, figure: str = "class_averaged") -> NDArray[np.float64]:
+    """(draws,) of a figure in points, of the draws that both have."""
+    both = sorted(set(cells[method]) & set(cells[other]))
+    return np.array([100 * (cells[method][s][figure] - cells[other][s][figure]) for s in both])
 
 
 def share_of_gap(cells: Cells, method: str, *, base: str = BASELINE, top: str = CEILING) -> float | None:
@@ -153,120 +187,3 @@ def _said(value: float | None, form: str, unit: str = "", times: float = 1) -> s
 def figure_mean(cells: Cells, method: str, figure: str) -> float:
     """Mean over the draws of a figure as it is stored."""
     return float(np.mean([own[figure] for own in cells[method].values()]))
-
-
-def print_goals(cells: Mapping[str, Cells], methods: Mapping[str, Method]) -> None:
-    """Each goal of METHODS, section 11, whose cells are there: what was reached, and whether that is enough."""
-    lines = [line for make in GOALS for line in make(cells, methods)]
-    if lines:
-        print("\n## Goals\n\n| goal | reached | target | |\n|---|---|---|---|")
-        for what, reached, target, is_met in lines:
-            print(f"| {what} | {reached} | {target} | {'met' if is_met else 'MISSED'} |")
-
-
-Line = tuple[str, str, str, bool]
-
-
-def _has(cells: Mapping[str, Cells], name: str, *needed: str) -> bool:
-    return all(method in cells.get(name, {}) for method in needed)
-
-
-def _gain(what: str, gain: Paired, least: float, *, all_draws: bool = False) -> Line:
-    reached = f"{gain.mean:+.2f} ± {gain.half:.2f}, {gain.better}/{gain.n}"
-    is_met = gain.mean >= least and (not all_draws or gain.better == gain.n)
-    return what, reached, f">= {least:+g}{', every draw' if all_draws else ''}", is_met
-
-
-def _share(what: str, share: float | None, least: float) -> list[Line]:
-    return [] if share is None else [(what, f"{100 * share:.0f} %", f">= {100 * least:g} %", share >= least)]
-
-
-def pooling(cells: Mapping[str, Cells], methods: Mapping[str, Method]) -> list[Line]:
-    """Gain, share of the gap and AUROC on the shipped 32 classes."""
-    if not _has(cells, "tiny", BASELINE, AUTO, VISUAL, CEILING):
-        return []
-    tiny = cells["tiny"]
-    lines = [_gain("tiny: auto +B over baseline", paired(tiny, AUTO, BASELINE), 14, all_draws=True)]
-    lines += _share("tiny: auto +B, share of the gap", share_of_gap(tiny, AUTO), 0.88)
-    lines += _share("tiny: visual +B, share of the gap", share_of_gap(tiny, VISUAL), 0.82)
-    for method, least in ((AUTO, 0.94), (VISUAL, 0.90)):
-        value = figure_mean(tiny, method, "auroc")
-        lines.append((f"tiny: AUROC, {method.removesuffix(' +B')}", f"{value:.3f}", f">= {least:g}", value >= least))
-    return lines
-
-
-def rivals(cells: Mapping[str, Cells], methods: Mapping[str, Method]) -> list[Line]:
-    """Against the trivial rival of the highest mean."""
-    tiny = cells.get("tiny", {})
-    there = [m for m, record in methods.items() if record.role == "rival" and m in tiny and m != "p(y) as weight +B"]
-    if not there or AUTO not in tiny:
-        return []
-    best = max(there, key=lambda m: values(tiny, m).mean())
-    drop = "drop the true rate +B"
-    lines = [_gain(f"tiny: auto +B over the best trivial rival ({best})", paired(tiny, AUTO, best), 2, all_draws=True)]
-    if drop in tiny and drop != best:
-        lines.append(_gain(f"tiny: auto +B over {drop}", paired(tiny, AUTO, drop), 2, all_draws=True))
-    return lines
-
-
-def balance(cells: Mapping[str, Cells], methods: Mapping[str, Method]) -> list[Line]:
-    """Shipped balance alone, and the product's effective share."""
-    lines = []
-    if _has(cells, "tiny", BALANCE, BASELINE):
-        lines.append(_gain("tiny: balance alone", paired(cells["tiny"], BALANCE, BASELINE), 5))
-    if _has(cells, "tiny", "auto, product +B", AUTO):
-        ess = figure_mean(cells["tiny"], "auto, product +B", "ess_before_balance")
-        behind = paired(cells["tiny"], "auto, product +B", AUTO)
-        lines.append(
-            ("tiny: product against the pool", f"{behind.mean:+.2f}, ESS {ess:.2f} before balance", "reported", True)
-        )
-    return lines
-
-
-def harm(cells: Mapping[str, Cells], methods: Mapping[str, Method]) -> list[Line]:
-    """Nearly clean labels: against balance alone where the test is class-averaged."""
-    lines = [
-        _gain(f"{name}: auto +B against balance alone", paired(cells[name], AUTO, BALANCE), -0.3)
-        for name in ("tiny_clean", "cifar_aggre")
-        if _has(cells, name, AUTO, BALANCE)
-    ]
-    if _has(cells, "fashion", AUTO, BASELINE):
-        lines.append(_gain("fashion: auto +B against baseline", paired(cells["fashion"], AUTO, BASELINE), -0.5))
-    if _has(cells, "fashion_shoes", AUTO, BALANCE):
-        own = cells["fashion_shoes"]
-        lines += [
-            _gain(f"fashion_shoes: against balance, {figure}", paired(own, AUTO, BALANCE, figure), 0)
-            for figure in ("class_averaged", "top_1")
-        ]
-    return lines
-
-
-def side_information(cells: Mapping[str, Cells], methods: Mapping[str, Method]) -> list[Line]:
-    """Text and ranks that say nothing."""
-    if not _has(cells, "tiny_useless", AUTO, VISUAL):
-        return []
-    loss = paired(cells["tiny_useless"], AUTO, VISUAL, "auroc").mean / 100
-    return [("tiny_useless: AUROC with text and ranks, less without", f"{loss:+.4f}", ">= -.005", loss >= -0.005)]
-
-
-def levels(cells: Mapping[str, Cells], methods: Mapping[str, Method]) -> list[Line]:
-    """Noise .2, .4, .6, from balance up; equal classes, from the baseline up."""
-    lines = []
-    for name in ("tiny_20", "tiny", "tiny_60"):
-        if _has(cells, name, AUTO, BALANCE, CEILING):
-            share = share_of_gap(cells[name], AUTO, base=BALANCE)
-            lines += _share(f"{name}: auto +B over balance, share of right rows' gain", share, 0.75)
-    if _has(cells, "tiny_equal", AUTO, BASELINE, CEILING):
-        lines += _share("tiny_equal: auto +B, share of the gap", share_of_gap(cells["tiny_equal"], AUTO), 0.75)
-    return lines
-
-
-def real_noise(cells: Mapping[str, Cells], methods: Mapping[str, Method]) -> list[Line]:
-    """Ranking the labels of CIFAR-10N worse."""
-    if not _has(cells, "cifar_worse", AUTO):
-        return []
-    value = figure_mean(cells["cifar_worse"], AUTO, "auroc")
-    return [("cifar_worse: AUROC, auto (visual)", f"{value:.3f}", ">= 0.91", value >= 0.91)]
-
-
-GOALS = (pooling, rivals, balance, levels, side_information, harm, real_noise)
