@@ -34,7 +34,7 @@ def test_features_and_labels_are_enough() -> None:
     made = reweigh.weigh(features, labels)
     assert made.weights.shape == (300,)
     assert separates(made.weights, right) > 5
-    assert {"held_out", "neighbours", "density", "class_balance"} <= set(made.factors)
+    assert {"held_out", "neighbours", "class_balance"} <= set(made.factors)
 
 
 def test_text_vectors_serve_as_features() -> None:

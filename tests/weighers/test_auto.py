@@ -20,23 +20,23 @@ AUTO = WeightSettings(use=("auto",))
 
 def test_auto_takes_what_the_data_allows() -> None:
     images = example_evidence()["images"]
-    everything = ("duplicates", "held_out", "neighbours", "density", "rank", "own_text", "verified", "class_balance")
+    everything = ("duplicates", "held_out", "neighbours", "rank", "own_text", "verified", "class_balance")
     assert choose(AUTO, images, has_text=True).names == everything
     bare = replace(images, rank=np.zeros_like(images.rank), person=np.full_like(images.person, np.nan))
     chosen = choose(AUTO, bare, has_text=False, has_checked=True)
-    assert chosen.names == ("duplicates", "held_out", "neighbours", "density", "class_balance")
+    assert chosen.names == ("duplicates", "held_out", "neighbours", "class_balance")
     assert [name for name, _ in chosen.lacking] == ["rank", "own_text", "verified"]
     assert said(chosen).startswith(
-        "weights from duplicates, held_out, neighbours, density, class_balance (not used: rank: no ranks; own_text: no titles"
+        "weights from duplicates, held_out, neighbours, class_balance (not used: rank: no ranks; own_text: no titles"
     )
     assert "verified" not in said(choose(AUTO, bare, has_text=False))
 
 
 def test_auto_with_others_beside_it_and_some_left_out() -> None:
     images = example_evidence()["images"]
-    settings = WeightSettings(use=("rank_limit", "auto"), leave_out=("density", "verified"))
+    settings = WeightSettings(use=("rank_limit", "auto"), leave_out=("duplicates", "verified"))
     names = choose(settings, images, has_text=False).names
-    assert names == ("rank_limit", "duplicates", "held_out", "neighbours", "rank", "class_balance")
+    assert names == ("rank_limit", "held_out", "neighbours", "rank", "class_balance")
     assert choose(WeightSettings(use=("held_out",)), images, has_text=False).lacking == ()
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reweigh.catalog.tables import ImageLocation
+from reweigh.report.weight_records import Challenge, Comparison, Explanation, WeightsData
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +37,8 @@ class Shown:
     """Source and rank, such as `google, rank 12`."""
     checked: str = ""
     """The class that a person gave, where one looked."""
+    explanation: Explanation | None = None
+    """Why it has its weight; None in a run without weights."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +48,8 @@ class ClassImages:
     label: int
     doubted: tuple[Shown, ...]
     trusted: tuple[Shown, ...]
+    mean_credibility: float | None = None
+    """Of the class's training images; None in a run without credibilities."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,9 +75,13 @@ class ReportData:
     confusions: tuple[tuple[int, int, int], ...]
     """(given, predicted, count), most frequent first."""
     images: tuple[ClassImages, ...]
-    """Every class with a disagreement, least agreement first."""
+    """Every class with a disagreement, least agreement first; with credibilities every class, least mean credibility first."""
     data_facts: tuple[tuple[str, str], ...]
     run_facts: tuple[tuple[str, str], ...]
     command: str
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = field(default=())
+    comparisons: tuple[Comparison, ...] = ()
+    """Without and with weights; empty in a run without."""
+    challenges: tuple[Challenge, ...] = ()
+    weights: WeightsData | None = None

@@ -21,6 +21,8 @@ Row = tuple[str, ...]
 HEADER: Row = ("", "images", "top-1", "95 %", "top-5", "mean over classes", "95 %")
 SETS = {"held_out": "training images, held out", "baseline": "test, without weights", "test": "test"}
 AGAINST = {"agreement": "agreement", "verified_label": "accuracy, checked", "truth": "accuracy, truth"}
+NEARLY_CLEAN = 0.95
+"""From this share of labels that agree with held-out predictions on, there is little for weights to mend."""
 KNOWN = {"verified_label": "checked labels", "truth": "the known truth"}
 SOURCES = {
     "val": "tested on split val: there is no labelled split test",
@@ -155,6 +157,7 @@ def notes_of(metrics: dict[str, Any]) -> list[str]:
         none = sum(value["n_none_of_the_classes"] for value in figures["accuracy"].values()) if figures else 0
         if none:
             notes.append(f"{name}: {none:,} checked images show none of the classes; they are left out of accuracy")
+    notes += _notes_on_gain(metrics)
     grid = held_out["grid"]
     if grid and held_out["l2"] in (grid[0], grid[-1]) and len(grid) > 1:
         end = "strongest" if held_out["l2"] == grid[0] else "weakest"
@@ -164,6 +167,27 @@ def notes_of(metrics: dict[str, Any]) -> list[str]:
     if held_out["unconverged_folds"]:
         notes.append(
             f"{len(held_out['unconverged_folds'])} held-out fits ended at probe.max_iterations before they converged"
+        )
+    return notes
+
+
+def _notes_on_gain(metrics: dict[str, Any]) -> list[str]:
+    """Where weights have little to mend, and where they lost on the test images."""
+    gain, agreement = metrics.get("gain"), metrics["held_out"]["agreement"]
+    if not gain or not agreement:
+        return []
+    notes = []
+    if agreement["top_1"] > NEARLY_CLEAN:
+        notes.append(
+            f"{share(agreement['top_1'])} % of the labels agree with held-out predictions: weights have little to mend here, "
+            "and unusual images that are right lose weight too"
+        )
+    kind, found = list(gain.items())[-1]
+    averaged = found["class_averaged_interval"]
+    if averaged and averaged[1] < 0:
+        notes.append(
+            f"the weights lost {points(found['class_averaged'])} points averaged over classes ({AGAINST[kind]}, 95 %: "
+            f"{signed_interval(averaged)}); --recipe balance or baseline may serve better on images like the test"
         )
     return notes
 
