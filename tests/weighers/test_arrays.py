@@ -133,3 +133,24 @@ def test_a_feature_that_is_nan_names_its_row() -> None:
     features[17, 2] = np.nan
     with pytest.raises(ReweighError, match="17"):
         reweigh.weigh(features, labels)
+
+
+def test_an_excluded_row_changes_nobodys_weight() -> None:
+    """A second copy at the end, with and without it: every other row's weight and factors are the same bytes."""
+    features, labels, _ = blobs()
+    with_copy = np.concatenate([features, features[4:5]]), np.append(labels, labels[4])
+    made = reweigh.weigh(*with_copy, copies=np.append(np.arange(300), 4))
+    plain = reweigh.weigh(features, labels, copies=np.arange(300))
+    assert made.weights[300] == 0
+    assert made.weights[:300].tobytes() == plain.weights.tobytes()
+    for name, factor in plain.factors.items():
+        assert made.factors[name].values[:300].tobytes() == factor.values.tobytes(), name
+
+
+def test_all_weights_times_seven_fit_the_same_model() -> None:
+    """The loss is divided by the sum of the weights: literal factors of any scale cannot change the learning rate."""
+    features, labels, _ = blobs()
+    weights = reweigh.weigh(features, labels).weights
+    matrix, rows = reweigh.ArrayFeatures(features), np.arange(300)
+    one, seven = (reweigh.fit_probe(matrix, rows, labels, k=3, l2=0.01, weights=w) for w in (weights, 7 * weights))
+    np.testing.assert_allclose(one.weight, seven.weight, atol=1e-5)

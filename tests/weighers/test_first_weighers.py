@@ -61,6 +61,14 @@ def test_the_largest_entries_give_what_whole_rows_would(seed: int, k: int, m: in
     assert np.abs(label_agreement(top, labels) - whole).max() < 1e-5
 
 
+def test_agreement_by_block_is_the_agreement_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    p = np.random.default_rng(0).dirichlet(np.full(5, 0.5), 101)
+    labels = np.arange(101) % 5
+    whole = label_agreement(ArrayProbabilities(p), labels)
+    monkeypatch.setattr("reweigh.evidence.agreement.BLOCK_BYTES", 7 * 4 * 5)
+    assert label_agreement(ArrayProbabilities(p), labels).tobytes() == whole.tobytes()
+
+
 def test_one_class_agrees_and_no_label_has_no_agreement() -> None:
     assert label_agreement(ArrayProbabilities(np.ones((3, 1))), np.zeros(3, int)).tolist() == [1, 1, 1]
     assert np.isnan(label_agreement(ArrayProbabilities(np.ones((2, 2)) / 2), np.array([-1, 0])))[0]
