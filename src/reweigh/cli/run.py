@@ -45,7 +45,10 @@ def run(
     labels: Labels = None,
     no_hash: NoHash = False,
 ) -> None:
-    """Index, extract features, predict every label held out, train, evaluate, and write a page.
+    """Index, extract features, gather evidence on every label, weigh, train, evaluate, and write a page.
+
+    The recipe `auto` pools all evidence that the data allows and balances the classes; `baseline` weighs nothing;
+    `balance` and `curriculum` are there too.
 
     The same command in the same folder goes on where it stopped and repeats nothing. Where DATA has no test images,
     10 % of each class are set aside. *Agreement* is against the labels given; *accuracy* only against checked ones.
