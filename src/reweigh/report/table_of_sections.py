@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from reweigh.report.sections.challenges import challenges
 from reweigh.report.sections.classes import classes
 from reweigh.report.sections.confusions import confusions
 from reweigh.report.sections.facts import facts
 from reweigh.report.sections.gallery import gallery
 from reweigh.report.sections.results import results
 from reweigh.report.sections.section import Section
+from reweigh.report.sections.weights import weights
 
 SECTIONS: dict[str, Section] = {
     "results": Section("Results", "results.html", results),
+    "challenges": Section("Five challenges", "challenges.html", challenges),
+    "weights": Section("Weights", "weights.html", weights),
     "gallery": Section("Labels to look at first", "gallery.html", gallery),
     "classes": Section("Classes", "classes.html", classes),
     "confusions": Section("Confusions", "confusions.html", confusions),

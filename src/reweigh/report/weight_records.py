@@ -123,7 +123,8 @@ class WeightsData:
     """(weigher, why it was not used)"""
     n: int
     """Training images with a label."""
-    n_excluded: int
+    n_weighed: int
+    """Of them, those that are neither excluded nor unreadable."""
     effective_share: float
     smallest_class: str
     smallest_class_share: float | None
@@ -142,6 +143,7 @@ class FactorBar:
 
     name: str
     kind: str
+    """`credibility`, `multiplier`, `balance`, or `person`: a word that stands above the combiner."""
     value: float | None
     """None: no opinion."""
     mean: float | None = None
@@ -174,5 +176,5 @@ class Explanation:
     balances: tuple[FactorBar, ...]
     weight: float
     because: str = ""
-    """Why the weight is not what the factors make of it: a person's word, a copy under another label."""
+    """Why the weight is 0 all the same, where it is: a copy under another label."""
     neighbours: tuple[Neighbour, ...] = ()

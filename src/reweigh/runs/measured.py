@@ -93,14 +93,14 @@ def metrics_lines(metrics: dict[str, Any]) -> tuple[Row, list[Row]]:
         place = f"{title}{weighed if name == 'test' else ''}"
         if "held_out" not in metrics:
             place = f"{title} ({figures['source']})"  # other data than the run's own
-        lines += [_line(f"{place}: {AGAINST[kind]}", found) for kind, found in _told(figures).items()]
+        lines += [_line(f"{place}: {AGAINST[kind]}", found) for kind, found in told(figures).items()]
     gain = metrics.get("gain") or {}
-    told = _told(metrics["test"]) if gain else {}
-    lines += [_gain_line(f"gain of the weights: {AGAINST[kind]}", gain[kind]) for kind in told]
+    kinds = told(metrics["test"]) if gain else {}
+    lines += [_gain_line(f"gain of the weights: {AGAINST[kind]}", gain[kind]) for kind in kinds]
     return HEADER, lines
 
 
-def _told(figures: dict[str, Any]) -> dict[str, Any]:
+def told(figures: dict[str, Any]) -> dict[str, Any]:
     """Figures by kind of answer, agreement first; without agreement where an accuracy is the very same."""
     found = {kind: value for kind, value in figures["accuracy"].items() if value["n"]}
     agreement = figures["agreement"]

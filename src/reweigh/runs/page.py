@@ -10,23 +10,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reweigh.catalog.summary import summarize
-from reweigh.catalog.tables import Catalog, image_locations, open_catalog, read_classes, read_columns, read_labels
+from reweigh.catalog.tables import Catalog, open_catalog, read_classes, read_labels
 from reweigh.errors import ReweighError
 from reweigh.evidence.held_out import HeldOut, load_held_out
+from reweigh.evidence.table import EVIDENCE
 from reweigh.metrics.accuracy import top_confusions
 from reweigh.progress import Progress, silent
 from reweigh.report.page import render
-from reweigh.report.records import Card, ClassImages, ReportData, Shown
+from reweigh.report.records import Card, ReportData
 from reweigh.runs.folder import stored_recipe
-from reweigh.runs.measured import interval, metrics_lines, notes_of, share
+from reweigh.runs.measured import AGAINST, interval, metrics_lines, notes_of, points, share, signed_interval
+from reweigh.runs.page_challenges import Diagnosed, challenges
+from reweigh.runs.page_images import Seen, class_images
+from reweigh.runs.page_results import comparisons
+from reweigh.runs.page_weights import weights_data
 from reweigh.runs.recipe import Recipe
 from reweigh.runs.source import is_run
+from reweigh.runs.stored_weighing import stored_weighing
 from reweigh.whole_files import read_json, write_bytes
 
 STRONG_DOUBT = 0.05
 """A label is doubted strongly where its held-out probability is under this and another class is the most probable."""
 CONFUSIONS = 200
-TEXT_COLUMNS = ("uid", "source", "rank", "title", "tags", "verified_label")
 
 
 def write_page(run: Path, output: Path, *, progress: Progress = silent) -> Path:
@@ -57,6 +62,14 @@ def gather(run: Path, recipe: Recipe) -> ReportData:
     header, lines = metrics_lines(metrics)
     confusion = (metrics["held_out"]["agreement"] or {}).get("confusion")
     labels = read_labels(catalog)
+    weighing = stored_weighing(run, record, recipe, catalog)
+    density, neighbours = (_piece(run, record, name) for name in ("density", "neighbours"))
+    seen = Seen(
+        catalog=catalog, held_out=held_out, predicted=predicted, weighing=weighing, neighbours=neighbours, settings=recipe.report
+    )  # fmt: skip
+    diagnosed = None if weighing is None else Diagnosed(
+        weighing=weighing, held_out=held_out, density=density, neighbours=neighbours, labels=labels, names=names
+    )  # fmt: skip
     return ReportData(
         title=Path(record["data"]["path"]).name.removesuffix(".catalog"),
         headline=_headline(metrics, held_out),
@@ -69,13 +82,22 @@ def gather(run: Path, recipe: Recipe) -> ReportData:
         agreed=agreed,
         confusion=None if confusion is None else np.array(confusion, np.int64),
         confusions=tuple(pairs),
-        images=tuple(_gallery(catalog, held_out, predicted, judged, agreed, recipe)),
+        images=class_images(seen, judged, agreed),
         data_facts=tuple((n, v) for n, v in summarize(catalog) if n != "WARNING"),
         run_facts=_run_facts(record, recipe, metrics),
         command=_command(run, record, recipe),
         warnings=tuple(catalog.counts["warnings"]),
         notes=tuple(notes_of(metrics)),
+        comparisons=comparisons(metrics),
+        challenges=() if diagnosed is None else challenges(diagnosed),
+        weights=None if weighing is None else weights_data(weighing, catalog, names, metrics),
     )
+
+
+def _piece(run: Path, record: dict[str, Any], name: str) -> Any:
+    """A piece of the last round's evidence; None where it was not made."""
+    place = record["places"]["evidence"].get(name)
+    return None if place is None else EVIDENCE[name].load(run / place)
 
 
 def catalog_of_run(run: Path) -> Catalog:
@@ -112,8 +134,15 @@ def _headline(metrics: dict[str, Any], held_out: HeldOut) -> str:
     )
     for figures in (metrics["test"] or {}).get("accuracy", {}).values():
         if figures["n"]:
-            return f"{said} On {figures['n']:,} test images whose class is known, the classifier is right for {share(figures['top_1'])} %."
+            right = f"On {figures['n']:,} test images whose class is known, the classifier is right for {share(figures['top_1'])} %"
+            return f"{said} {right}{_without_weights(metrics)}."
     return said
+
+
+def _without_weights(metrics: dict[str, Any]) -> str:
+    """`, without weights for 81.4 %`, of the same images; nothing in a run without weights."""
+    known = [f for f in (metrics.get("baseline") or {}).get("accuracy", {}).values() if f["n"]]
+    return f", without weights for {share(known[0]['top_1'])} %" if known else ""
 
 
 def _cards(metrics: dict[str, Any], held_out: HeldOut) -> tuple[Card, ...]:
@@ -144,6 +173,7 @@ def _cards(metrics: dict[str, Any], held_out: HeldOut) -> tuple[Card, ...]:
         cards.append(
             Card(value=f"{share(test['agreement']['top_1'])} %", name="test agreement of the classifier", detail=detail)
         )
+    cards += _gain_card(metrics)
     if data["unreadable"]:
         cards.append(
             Card(value=f"{data['unreadable']:,}", name="images could not be read", detail="listed in the feature cache")
@@ -151,71 +181,21 @@ def _cards(metrics: dict[str, Any], held_out: HeldOut) -> tuple[Card, ...]:
     return tuple(cards)
 
 
-def _gallery(
-    catalog: Catalog,
-    held_out: HeldOut,
-    predicted: NDArray[np.int32],
-    judged: NDArray[np.int64],
-    agreed: NDArray[np.int64],
-    recipe: Recipe,
-) -> list[ClassImages]:
-    """For each class with a disagreement, least agreement first: its most doubted and its most trusted rows."""
-    per = recipe.report.images_a_class
-    margin = held_out.label_log_probability.astype(np.float64) - held_out.best_other_log_probability
-    margin = np.where(np.isfinite(margin), margin, 0.0)
-    order = np.lexsort((margin, held_out.labels))
-    start = np.searchsorted(held_out.labels[order], np.arange(catalog.k + 1))
-    classes = [c for c in range(catalog.k) if agreed[c] < judged[c]]
-    classes.sort(key=lambda c: (agreed[c] / judged[c], -judged[c], c))
-    chosen: list[tuple[int, NDArray[np.int64], NDArray[np.int64]]] = []
-    for label in classes:
-        own = order[start[label] : start[label + 1]]
-        doubted, trusted = own[:per], own[::-1][:per]
-        chosen.append(
-            (label, doubted[held_out.label_position[doubted] > 0], trusted[held_out.label_position[trusted] == 0])
-        )
-    picked = np.concatenate([np.concatenate([d, t]) for _, d, t in chosen]) if chosen else np.zeros(0, np.int64)
-    shown = dict(zip(picked.tolist(), _shown(catalog, held_out, predicted, picked), strict=True))
+def _gain_card(metrics: dict[str, Any]) -> list[Card]:
+    """What weights change, in points of accuracy where right answers are known, else of agreement."""
+    found = [one for one in comparisons(metrics) if one.measure == "top-1"]
+    known = [one for one in found if one.against != AGAINST["agreement"]] or found
+    if not known:
+        return []
+    one = known[0]
+    held = None if one.gain_interval is None else list(one.gain_interval)
     return [
-        ClassImages(
-            label=label, doubted=tuple(shown[i] for i in d.tolist()), trusted=tuple(shown[i] for i in t.tolist())
-        )
-        for label, d, t in chosen
-    ]
-
-
-def _shown(catalog: Catalog, held_out: HeldOut, predicted: NDArray[np.int32], picked: NDArray[np.int64]) -> list[Shown]:
-    rows, names = held_out.rows[picked], read_classes(catalog).names
-    texts = read_columns(catalog, TEXT_COLUMNS, rows)
-    own = np.exp(held_out.label_log_probability[picked])
-    best = np.exp(np.maximum(held_out.label_log_probability[picked], held_out.best_other_log_probability[picked]))
-    return [
-        Shown(
-            uid=text["uid"],
-            location=location,
-            label=names[held_out.labels[i]],
-            predicted=names[predicted[i]],
-            label_probability=float(own[place]),
-            predicted_probability=float(best[place]),
-            text=_text(text),
-            origin=_origin(text),
-            checked=""
-            if text["verified_label"] is None
-            else (names[text["verified_label"]] if text["verified_label"] >= 0 else "none of the classes"),
-        )
-        for place, (i, location, text) in enumerate(
-            zip(picked, image_locations(catalog, rows), texts.to_pylist(), strict=True)
+        Card(
+            value=f"{points(one.gain)} points",
+            name=f"of test {one.against.split(',')[0]} by the weights",
+            detail=f"95 %: {signed_interval(held)}",
         )
     ]
-
-
-def _text(row: dict[str, Any]) -> str:
-    return " · ".join(part for part in (row["title"] or "", ", ".join(row["tags"] or [])) if part)
-
-
-def _origin(row: dict[str, Any]) -> str:
-    rank = "" if row["rank"] is None else f"rank {row['rank']}"
-    return ", ".join(part for part in (row["source"] or "", rank) if part)
 
 
 def _run_facts(record: dict[str, Any], recipe: Recipe, metrics: dict[str, Any]) -> tuple[tuple[str, str], ...]:
