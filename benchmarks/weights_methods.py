@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from reweigh.weighers.auto import ORDER
 from reweigh.weighers.class_balance import ClassBalance, class_weights
 from reweigh.weighers.curriculum import Curriculum
 from reweigh.weighers.settings import WeightSettings
@@ -16,8 +17,7 @@ from reweigh.weighers.weighing import Weights, weigh_images
 from weights_sets import Case
 
 Role = Literal["reference", "balance", "factor", "ours", "oracle", "rival", "ceiling"]
-VISUAL = ("held_out", "neighbours", "density")
-TWO = ("held_out", "neighbours")
+VISUAL = ("held_out", "neighbours")
 B = ("class_balance",)
 
 
@@ -51,14 +51,12 @@ class Method:
     """Weighers that the set must have something for"""
 
 
-def weighing(
-    *names: str, role: Role = "ours", without: tuple[str, ...] = (), is_shifted: bool = False, **settings: Any
-) -> Method:
-    """Weights by the shipped weighers. `auto`: all that the set allows, less `without`; is_shifted: to the true share."""
+def weighing(*names: str, role: Role = "ours", is_shifted: bool = False, **settings: Any) -> Method:
+    """Weights by the shipped weighers. `auto`: all that it takes of this set; is_shifted: to the true share."""
     record = WeightSettings(**settings)
 
     def make(case: Case) -> Training:
-        own = tuple(n for n in case.auto if n not in ("duplicates", *B, *without))
+        own = tuple(n for n in case.auto if n not in ("duplicates", *B))
         used = tuple(n for name in names for n in (own if name == "auto" else (name,)))
         share = float(case.is_right[case.is_known].mean()) if is_shifted else None
         made = weigh_images(case.images, case.evidence, used, record, share_right=share)
@@ -67,8 +65,9 @@ def weighing(
             is_probability=record.combiner != "product", weighed=made,
         )  # fmt: skip
 
-    reads = {"names": names, "without": without, "settings": asdict(record), "shifted": is_shifted}
-    needs = tuple(n for n in (*names, *without) if n in ("rank", "own_text"))
+    meant = [n for name in names for n in (ORDER if name == "auto" else (name,))]
+    reads = {"names": meant, "settings": asdict(record), "shifted": is_shifted}
+    needs = tuple(n for n in names if n in ("rank", "own_text"))
     return Method(role=role, make=make, reads=reads, needs=needs)
 
 
@@ -181,13 +180,13 @@ METHODS: dict[str, Method] = {
     "curriculum +B": weighing("curriculum", *B, role="factor", combiner="product", curriculum=Curriculum()),
     "visual": weighing(*VISUAL),
     "visual +B": weighing(*VISUAL, *B),
-    "visual less density +B": weighing(*TWO, *B),
+    "visual and density +B": weighing(*VISUAL, "density", *B),
     "visual, rank": weighing(*VISUAL, "rank"),
     "visual, rank +B": weighing(*VISUAL, "rank", *B),
     "visual, text +B": weighing(*VISUAL, "own_text", *B),
     "auto": weighing("auto"),
     "auto +B": weighing("auto", *B),
-    "auto less density +B": weighing("auto", *B, without=("density",)),
+    "auto and density +B": weighing("auto", "density", *B),
     "auto, balance on counts": weighing("auto", *B, class_balance=ClassBalance(on="counts")),
     "auto, product +B": weighing("auto", *B, combiner="product"),
     "auto, geometric +B": weighing("auto", *B, combiner="geometric"),

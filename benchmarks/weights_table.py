@@ -19,9 +19,9 @@ CONFIDENCE = 0.95
 QUESTIONS = (
     (AUTO, BALANCE, "weights, over balance alone"),
     (VISUAL, BALANCE, "weights from images alone, over balance alone"),
-    (VISUAL, "held_out +B", "neighbours and density beside held-out predictions"),
-    (VISUAL, "visual less density +B", "density among the visual factors"),
-    (AUTO, "auto less density +B", "density in all"),
+    (VISUAL, "held_out +B", "neighbours beside held-out predictions"),
+    ("visual and density +B", VISUAL, "density among the visual factors"),
+    ("auto and density +B", AUTO, "density beside all that auto takes"),
     ("visual, rank +B", VISUAL, "ranks"),
     (AUTO, "visual, rank +B", "own text"),
     ("own_text +B", BALANCE, "own text alone, over balance alone"),
