@@ -11,19 +11,23 @@ DIGITS = 6
 
 
 def plain(value: float) -> str:
-    """A figure with two decimals and no idle zeros, one digit where it is smaller: `0.6`, `0.75`, `1.3`, `0.004`, `0`."""
+    """A figure with two decimals and no idle zeros, more where it is nearly 0 or 1: `0.6`, `0.75`, `1.3`, `0.004`, `0.998`."""
     if value == 0 or not math.isfinite(value):
         return "0" if value == 0 else "–"
-    size = abs(value)
+    size = min(abs(value), 1 - value) if 0.99 < value < 1 else abs(value)
     digits = 2 if size >= 0.01 else min(DIGITS, math.ceil(-math.log10(size)))
     text = f"{value:.{digits}f}".rstrip("0").rstrip(".")
     return "0" if text in ("", "-0", "0") else text.replace("-", "−")
 
 
+def figure(value: float) -> str:
+    """A credibility in a column: two decimals, or one digit where it is smaller: `0.60`, `0.004`."""
+    return f"{value:.2f}" if value == 0 or value >= 0.01 else plain(value)
+
+
 def signed(value: float) -> str:
-    """Log-odds with their sign: `+1.25`, `−0.4`, `0`."""
-    text = plain(round(value, 2))
-    return text if text.startswith("−") or text == "0" else f"+{text}"
+    """Log-odds with their sign: `+1.25`, `−0.40`, `0.00`."""
+    return f"{value:+.2f}".replace("-", "−") if abs(value) >= 0.005 else "0.00"
 
 
 def credibility_line(explained: Explanation) -> str:
@@ -38,12 +42,12 @@ def credibility_line(explained: Explanation) -> str:
 
 
 def weight_line(explained: Explanation) -> str:
-    """From the credibility to the weight: `0.16 × 1.31 (class_balance), scaled to mean 1: weight 0.4`."""
+    """From the credibility to the weight: `0.16 × 1.31 (class_balance), scaled: weight 0.4`."""
     if explained.because and explained.weight == 0:
         return f"weight 0: {explained.because}"
     parts = [] if explained.credibility is None else [_powered(explained.credibility, explained.sharpness)]
     parts += [f"{plain(bar.value)} ({bar.name})" for bar in explained.balances if bar.value is not None]
-    return f"{' × '.join(parts) or '1'}, scaled to mean 1: weight {plain(explained.weight)}"
+    return f"{' × '.join(parts) or '1'}, scaled: weight {plain(explained.weight)}"
 
 
 def _powered(value: float, sharpness: float) -> str:

@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from reweigh.progress import Progress, silent
-from reweigh.report.arithmetic import plain
+from reweigh.report.arithmetic import figure, plain
 from reweigh.report.records import ReportData
 from reweigh.report.settings import ReportSettings
 from reweigh.report.table_of_sections import SECTIONS
@@ -44,6 +44,7 @@ def _templates() -> Environment:
     made.filters["count"] = lambda number: f"{number:,}"
     made.filters["end_of"] = end_of
     made.filters["plain"] = lambda number: "–" if number is None else plain(number)
+    made.filters["figure"] = lambda number: "–" if number is None else figure(number)
     made.filters["tenths"] = lambda share: f"{100 * share:.1f}"
     made.filters["points"] = lambda share: f"{100 * share:+.1f}".replace("-", "−")
     script = made.get_template("page.js").render()

@@ -191,8 +191,8 @@ def _gain_card(metrics: dict[str, Any]) -> list[Card]:
     held = None if one.gain_interval is None else list(one.gain_interval)
     return [
         Card(
-            value=f"{points(one.gain)} points",
-            name=f"of test {one.against.split(',')[0]} by the weights",
+            value=points(one.gain).replace("-", "−"),
+            name=f"points of test {one.against.split(',')[0]} by the weights",
             detail=f"95 %: {signed_interval(held)}",
         )
     ]

@@ -48,9 +48,9 @@ def _imbalance(found: Diagnosed) -> Challenge:
             f"as in the smallest ({found.names[smallest]}, {sizes[smallest]:,})."
         )
     meaning += f" {empty:,} classes have no image and are left out." if empty else ""
-    used = _named(found, "balance")
+    used, alpha = _named(found, "balance"), found.weighing.settings.class_balance.alpha
     remedy = (
-        f"{', '.join(used)}: every class gets an equal say, alpha {found.weighing.settings.class_balance.alpha:g}"
+        f"class_balance, alpha {alpha:g}: at 0 every image weighs the same, at 1 every class"
         if used == ["class_balance"]
         else f"{', '.join(used) or 'class_balance'}: classes get equal shares of the weight"
     )
@@ -73,19 +73,19 @@ def _diversity(found: Diagnosed) -> Challenge:
     how = (
         "near to fewer than half of the class's other images"
         if found.density is not None
-        else "fewer than half of the most similar images carry their label"
+        else "fewer than half of the most similar images carry its label"
     )
     return Challenge(
         name="Cluster diversity", figure=percent(value), is_on=bool(used), remedy=remedy,
-        meaning=f"So many of a class's images lie outside its dense core, in the mean over classes: {how}. "
-        "A class of several looks has much outside its core, and so has one of many wrong labels.",
+        meaning=f"{percent(value)} of a class's images lie outside its dense core, {how} (mean over classes). "
+        "A class of several looks has much outside its core, and so has one with many wrong labels.",
     )  # fmt: skip
 
 
 def _noise(found: Diagnosed) -> Challenge:
     held_out, weighing = found.held_out, found.weighing
     value = diagnosis.disagreement(held_out.label_position, held_out.labels)
-    meaning = "So many labels are not what a model that has not seen the image predicts."
+    meaning = f"{percent(value)} of the labels are not what a model that has not seen the image predicts."
     if weighing.credibility is not None:
         doubted = diagnosis.doubt(weighing.credibility)
         meaning += f" The mean credibility is {1 - doubted:.2f}, so that {percent(doubted)} of the mass is doubted"
@@ -104,10 +104,11 @@ def _saliency(found: Diagnosed) -> Challenge:
     shares = np.array([np.nan if share is None else share for share in facts["class_effective_shares"]])
     value, smallest = diagnosis.saliency(shares), facts["smallest_class_effective_share"]
     meaning = (
-        "So many of a class's images count, in the mean over classes: the effective sample share within the class."
+        f"The images of a class, weighed, are worth {percent(value)} of as many that count alike: the effective sample share "
+        "within the class, mean over classes."
     )
     if smallest is not None:
-        meaning += f" In the smallest class, {found.names[facts['smallest_class']]}, {percent(smallest)}."
+        meaning += f" In the smallest class, {found.names[facts['smallest_class']]}, it is {percent(smallest)}."
     return Challenge(
         name="Image saliency", figure=percent(value), meaning=meaning, is_on=False,
         remedy="bags of images of a class, seen together with learnt attention: not built",
@@ -121,7 +122,7 @@ def _ambiguity(found: Diagnosed) -> Challenge:
     )  # fmt: skip
     return Challenge(
         name="Label ambiguity", figure=percent(value), is_on=False,
-        meaning="So many labels have a rival: another class at least half and at most twice as probable, in the held-out prediction.",
+        meaning=f"{percent(value)} of the labels have a rival: another class at least half and at most twice as probable by the held-out prediction.",
         remedy="label targets, the given label mixed with the prediction: not built",
     )  # fmt: skip
 

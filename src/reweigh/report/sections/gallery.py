@@ -13,8 +13,8 @@ from reweigh.report.settings import ReportSettings
 from reweigh.report.thumbnails import thumbnail
 from reweigh.report.weight_records import Explanation, FactorBar
 
-NEIGHBOUR_SIDE = 44
-"""Pixels of a neighbour's picture."""
+NEIGHBOUR_SIDE = 60
+"""Pixels of a neighbour's picture, drawn at 44 or less: its longer side is cut to a square."""
 
 
 def gallery(data: ReportData, settings: ReportSettings) -> dict[str, Any] | None:
