@@ -69,6 +69,8 @@ def _product(explained: Explanation, credibility: float) -> str:
     spoken = [
         bar for bar in explained.factors if bar.kind != "person" and (bar.value is not None or bar.mean is not None)
     ]
+    if len(spoken) == 1:
+        return f"one factor: credibility {plain(credibility)}"
     return f"{' × '.join(_of_product(bar) for bar in spoken)} = {plain(credibility)}"
 
 

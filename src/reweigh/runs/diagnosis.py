@@ -25,7 +25,8 @@ def outside_core(share: NDArray[np.floating], labels: NDArray[np.integer], k: in
 
     share (n,): how much of its class an image is near to (`Density.share`: the class's other images nearer than its cut-off,
     or `NeighbourVotes.label_share`: the nearest images that carry its label), NaN = not measured; labels (n,), -1 = none.
-    Images of one tight group are all near to most others; of a class in two halves each is near to one half.
+    With densities, whose cut-off is the class's own, it says how much of a class lies apart from its main look; a class of
+    several looks of one size has no core to be outside of, and is not told from a class of one look.
     Classes count the same, so that a large one does not speak for all.
     """
     known = ~np.isnan(share) & (labels >= 0)

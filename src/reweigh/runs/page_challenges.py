@@ -73,12 +73,12 @@ def _diversity(found: Diagnosed) -> Challenge:
     how = (
         "near to fewer than half of the class's other images"
         if found.density is not None
-        else "fewer than half of the most similar images carry its label"
+        else "where fewer than half of the most similar images carry the label"
     )
     return Challenge(
         name="Cluster diversity", figure=percent(value), is_on=bool(used), remedy=remedy,
         meaning=f"{percent(value)} of a class's images lie outside its dense core, {how} (mean over classes). "
-        "A class of several looks has much outside its core, and so has one with many wrong labels.",
+        "Other looks than the main one lie there, and wrong labels; several looks of one size are not told from one.",
     )  # fmt: skip
 
 
@@ -86,13 +86,14 @@ def _noise(found: Diagnosed) -> Challenge:
     held_out, weighing = found.held_out, found.weighing
     value = diagnosis.disagreement(held_out.label_position, held_out.labels)
     meaning = f"{percent(value)} of the labels are not what a model that has not seen the image predicts."
-    if weighing.credibility is not None:
+    used, multipliers = _named(found, "credibility"), _named(found, "multiplier")
+    if weighing.credibility is not None and not multipliers:  # with one, the product is no probability
         doubted = diagnosis.doubt(weighing.credibility)
         meaning += f" The mean credibility is {1 - doubted:.2f}, so that {percent(doubted)} of the mass is doubted"
         meaning += (
             "." if weighing.facts.get("share_right") else ": an order of images, not shifted to a rate of errors."
         )
-    used = _named(found, "credibility") + _named(found, "multiplier")
+    used += multipliers
     return Challenge(
         name="Noisy images", figure=percent(value), meaning=meaning, is_on=bool(used),
         remedy=f"{', '.join(used)}: images whose label is doubted count less" if used else "factors of credibility: none is used",

@@ -56,6 +56,8 @@ def combined(weighing: StoredWeighing) -> str:
         "product": "The credibility is the product of the factors; where one has no opinion its mean stands",
         None: "No factor speaks of labels",
     }.get(facts["combiner"], f"The combiner is {facts['combiner']}")
+    if any(fact["kind"] == "multiplier" for fact in facts["factors"].values()):
+        said += "; multipliers are divided by their mean, so that it is no probability"
     if facts["combiner"] == "pooled":
         times = ", ".join(f"{group} × {plain(value)}" for group, value in facts["coefficients"].items())
         said += f" ({times}; start {signed(facts['intercept'])})"
@@ -85,7 +87,7 @@ def distributions(weighing: StoredWeighing) -> list[Distribution]:
 def _distribution(name: str, kind: str, group: str, values: NDArray[np.float32], said: str) -> Distribution:
     known = values[~np.isnan(values)]
     return Distribution(
-        name=name, kind=kind, group=group, said=said, histogram=histogram_of(known, ends_at_one=kind == "credibility"),
+        name=name, kind=kind, group=group, said=said, histogram=histogram_of(known, ends_at_one=kind == "credibility" and known.max(initial=0) <= 1),
         without_opinion=1 - len(known) / max(len(values), 1),
     )  # fmt: skip
 
@@ -161,8 +163,8 @@ def _other_rates(weighing: StoredWeighing, catalog: Catalog) -> list[RateTable]:
 
 def _same_parts(one: NDArray[np.integer], other: NDArray[np.integer]) -> bool:
     """Whether two partitions of the same images are one under two numberings."""
-    pairs = len(np.unique(np.stack([one, other], axis=1), axis=0))
-    return pairs == len(np.unique(one)) == len(np.unique(other))
+    pairs = one.astype(np.int64) * (int(other.max(initial=0)) + 1) + other
+    return len(np.unique(pairs)) == len(np.unique(one)) == len(np.unique(other))
 
 
 def quality_tables(quality: dict[str, Any] | None) -> tuple[QualityTable, ...]:

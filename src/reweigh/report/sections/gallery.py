@@ -64,14 +64,19 @@ def _with_pictures(data: ReportData, images: ClassImages, settings: ReportSettin
         **_about(data, images),
         "doubted": pictures(images.doubted),
         "trusted": pictures(images.trusted),
-        "in_full": in_full and any(image.explanation is not None for image in (*images.doubted, *images.trusted)),
+        "in_full": in_full and any(_has_factors(image) for image in (*images.doubted, *images.trusted)),
     }
+
+
+def _has_factors(image: Shown) -> bool:
+    return image.explanation is not None and bool(image.explanation.factors)
 
 
 def _why(explained: Explanation | None, settings: ReportSettings, *, in_full: bool) -> dict[str, Any] | None:
     """Credibility and weight; in full also the factors as bars, the arithmetic, and the nearest neighbours."""
     if explained is None:
         return None
+    in_full = in_full and bool(explained.factors)
     why: dict[str, Any] = {"credibility": explained.credibility, "weight": explained.weight, "in_full": in_full}
     if in_full:
         why["bars"] = [_bar(factor) for factor in explained.factors]
