@@ -1,12 +1,13 @@
 """A page made of real images and made-up figures, to be looked at: python tests/report/demonstration.py FOLDER
 
-Writes `many.html` (1,000 classes, image files in FOLDER/images), `few.html` (3 classes, members of a tar, hostile texts) and `bare.html`
-(one class, nothing to say).
+Writes `many.html` (1,000 classes with weights, image files in FOLDER/images), `few.html` (3 classes, members of a tar, hostile texts),
+`unweighed.html` (a run without weights) and `bare.html` (one class, nothing to say).
 """
 
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,19 @@ from reweigh.images.reading import read_bytes
 from reweigh.images.tar_members import read_members
 from reweigh.report.page import render
 from reweigh.report.records import Card, ClassImages, ReportData, Shown
+from reweigh.report.weight_records import (
+    Challenge,
+    Comparison,
+    Distribution,
+    Explanation,
+    FactorBar,
+    Histogram,
+    Neighbour,
+    QualityTable,
+    Rate,
+    RateTable,
+    WeightsData,
+)
 
 TAR = Path(__file__).resolve().parents[3] / "shared/data/tiny_imagenet_40/tiny_imagenet_40.tar"
 HOSTILE = (
@@ -83,6 +97,90 @@ def _shown(place: ImageLocation, names: tuple[str, ...], label: int, predicted: 
     )  # fmt: skip
 
 
+FACTORS = ("held_out", "neighbours", "rank", "own_text")
+
+
+def with_weights(data: ReportData, locations: list[ImageLocation], texts: tuple[str, ...]) -> ReportData:
+    """The same page of a run with weights: every new part filled, with the given texts wherever data could have a word."""
+    generator = np.random.default_rng(1)
+    spread = Histogram(counts=generator.integers(0, 900, 24), low=0.0, high=1.0, mean=0.61)
+    rows = tuple(
+        Rate(
+            name=name, n=int(n), mass=0.6 * int(n), mean_credibility=0.6, image_share=0.01, weight_share=0.02, effective_share=0.9
+        )
+        for name, n in zip(data.class_names, data.class_sizes, strict=True)
+    )  # fmt: skip
+    return replace(
+        data,
+        images=tuple(_explained(images, data, locations, place) for place, images in enumerate(data.images)),
+        comparisons=(
+            Comparison(
+                against="accuracy, truth", measure="top-1", n=613, before=0.81, before_interval=(0.78, 0.84), after=0.93,
+                after_interval=(0.91, 0.95), gain=0.12, gain_interval=(0.09, 0.15),
+            ),
+            Comparison(
+                against="agreement", measure="top-1", n=613, before=0.5, before_interval=None, after=0.5, after_interval=None,
+                gain=0.0, gain_interval=(-0.01, 0.01),
+            ),
+        ),
+        challenges=(
+            Challenge(name="Class imbalance", figure="9 : 1", meaning=texts[0], remedy=texts[-1], is_on=True),
+            Challenge(name="Label ambiguity", figure="12 %", meaning="Rivals.", remedy="not built", is_on=False),
+        ),
+        weights=WeightsData(
+            combined=texts[0], used=(*FACTORS, texts[-1]), not_used=((texts[0], texts[-1]),), n=10_000, n_weighed=9_990,
+            effective_share=0.05, smallest_class=texts[0], smallest_class_share=0.4,
+            distributions=(
+                *(_spread(name, spread, texts[-1]) for name in (*FACTORS, texts[0])),
+                Distribution(name="silent", kind="credibility", group="text", histogram=None, without_opinion=1.0),
+            ),
+            classes=RateTable(of="class", rows=rows, n_all=len(rows) + 1),
+            others=(RateTable(of="source", rows=rows[:1], n_all=1),),
+            quality=(
+                QualityTable(title=texts[0], header=("", "images", texts[-1]), rows=((texts[0], "10", "0.9 0.8–1.0"), ("x", "0", "–"))),
+            ),
+            warnings=(texts[-1],),
+        ),
+    )  # fmt: skip
+
+
+def _spread(name: str, histogram: Histogram, said: str) -> Distribution:
+    return Distribution(
+        name=name, kind="credibility", group="visual", histogram=histogram, without_opinion=0.1, said=said
+    )
+
+
+def _explained(images: ClassImages, data: ReportData, locations: list[ImageLocation], place: int) -> ClassImages:
+    def one(shown: Shown, number: int) -> Shown:
+        bars = tuple(
+            FactorBar(name=name, kind="credibility", value=None if name == "own_text" and number else 0.21, adds=-1.1)
+            for name in FACTORS
+        )
+        near = tuple(
+            Neighbour(
+                location=locations[(4 * (place + number) + i) % len(locations)],
+                label=shown.predicted,
+                has_same_label=i < 2,
+            )
+            for i in range(4)
+        )
+        balance = FactorBar(name="class_balance", kind="balance", value=1.3)
+        return replace(
+            shown,
+            explanation=Explanation(
+                combiner="pooled", factors=bars, intercept=0.4, credibility=0.02, sharpness=1.0, balances=(balance,), weight=0.03,
+                neighbours=near,
+            ),
+        )  # fmt: skip
+
+    return replace(
+        images,
+        doubted=tuple(one(shown, i) for i, shown in enumerate(images.doubted)),
+        trusted=tuple(one(shown, 3 + i) for i, shown in enumerate(images.trusted)),
+        mean_credibility=0.5,
+    )
+
+
 def bare() -> ReportData:
     """One class, no predictions, no images, no text."""
     none = np.zeros(1, np.int64)
@@ -97,9 +195,11 @@ def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     members = places(TAR)[::20][:300]
     title = ("a title of a photo page as people write them, with a good many words; tag, tag, tag",)
+    photos, some = as_photographs(members, folder / "images"), [*members, ImageLocation(folder / "gone.jpg")][-8:]
     pages = {
-        "many": made_up(as_photographs(members, folder / "images"), k=1_000, texts=title),
-        "few": made_up([*members, ImageLocation(folder / "gone.jpg")][-8:], k=3, texts=HOSTILE),
+        "many": with_weights(made_up(photos, k=1_000, texts=title), photos, title),
+        "few": with_weights(made_up(some, k=3, texts=HOSTILE), some, HOSTILE),
+        "unweighed": made_up(some, k=3, texts=title),
         "bare": bare(),
     }
     for name, data in pages.items():
