@@ -153,8 +153,8 @@ def _spread(name: str, histogram: Histogram, said: str) -> Distribution:
 def _explained(images: ClassImages, data: ReportData, locations: list[ImageLocation], place: int) -> ClassImages:
     def one(shown: Shown, number: int) -> Shown:
         bars = tuple(
-            FactorBar(name=name, kind="credibility", value=None if name == "own_text" and number else 0.21, adds=-1.1)
-            for name in FACTORS
+            FactorBar(name=name, kind="credibility", value=None if silent else 0.21, adds=None if silent else -1.1)
+            for name, silent in zip(FACTORS, (False, False, False, number > 0), strict=True)
         )
         near = tuple(
             Neighbour(

@@ -115,6 +115,9 @@ def test_few_wrong_labels_come_with_a_caution_and_none_with_no_table() -> None:
     assert quality_tables(quality(2, 108))[0].caution == "Only 2 wrong labels are known: the figures say little."
     assert quality_tables(quality(0, 108)) == ()
     assert quality_tables(None) == ()
+    balance = quality(40, 100)
+    balance["against"]["truth"]["scores"] = {"weight": balance["against"]["truth"]["scores"]["weight"]}
+    assert quality_tables(balance) == ()
 
 
 def figures(top_1: float) -> dict[str, Any]:

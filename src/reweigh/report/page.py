@@ -59,7 +59,7 @@ def percent(share: float | None) -> str:
         return "–"
     if 0 < share < 0.005:
         return "<\u00a01\u00a0%"
-    if 0.995 <= share < 1:
+    if 0.995 <= share < 1 - 1e-7:  # shares are made of 32-bit weights
         return ">\u00a099\u00a0%"
     return f"{100 * share:.0f}\u00a0%"
 

@@ -168,11 +168,14 @@ def _same_parts(one: NDArray[np.integer], other: NDArray[np.integer]) -> bool:
 
 
 def quality_tables(quality: dict[str, Any] | None) -> tuple[QualityTable, ...]:
-    """A table for each set of answers by which both right and wrong labels are known; the credibility first, the weight last."""
+    """A table for each set of answers by which both right and wrong labels are known; the credibility first, the weight last.
+
+    None where nothing speaks of labels: weights of balance alone were not made to find wrong ones.
+    """
     return tuple(
         _quality_table(kind, found)
         for kind, found in ((quality or {}).get("against") or {}).items()
-        if 0 < found["n_wrong"] < found["n"]
+        if 0 < found["n_wrong"] < found["n"] and set(found["scores"]) != {"weight"}
     )
 
 
