@@ -38,7 +38,7 @@ def write_page(run: Path, output: Path, *, progress: Progress = silent) -> Path:
     """Write the page of a finished run. Raises ReweighError where the run is not finished."""
     if not is_run(run):
         raise ReweighError(f"{run} is not a run: there is no run.json in it.")
-    if not (run / "metrics.json").is_file():
+    if not (run / "metrics.json").is_file() or "places" not in read_json(run / "run.json"):
         raise ReweighError(f"The run {run} is not finished; go on with: reweigh run {run}")
     if output.is_dir():
         raise ReweighError(f"{output} is a folder; name a file in it, such as {output / 'report.html'}.")
