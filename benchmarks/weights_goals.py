@@ -21,6 +21,8 @@ from weights_table import (
 
 Line = tuple[str, str, str, bool]
 """(goal, reached, target, whether it is met)"""
+REPORTED = "reported"
+"""The target of what has none."""
 
 
 def print_goals(cells: Mapping[str, Cells], methods: Mapping[str, Method]) -> None:
@@ -29,7 +31,7 @@ def print_goals(cells: Mapping[str, Cells], methods: Mapping[str, Method]) -> No
     if lines:
         print("\n## Goals\n\n| goal | reached | target | |\n|---|---|---|---|")
         for what, reached, target, is_met in lines:
-            print(f"| {what} | {reached} | {target} | {'met' if is_met else 'MISSED'} |")
+            print(f"| {what} | {reached} | {target} | {'' if target == REPORTED else 'met' if is_met else 'MISSED'} |")
 
 
 def _has(cells: Mapping[str, Cells], name: str, *needed: str) -> bool:
@@ -83,7 +85,7 @@ def balance(cells: Mapping[str, Cells], methods: Mapping[str, Method]) -> list[L
         ess = figure_mean(cells["tiny"], "auto, product +B", "ess_before_balance")
         behind = paired(cells["tiny"], "auto, product +B", AUTO)
         lines.append(
-            ("tiny: product against the pool", f"{behind.mean:+.2f}, ESS {ess:.2f} before balance", "reported", True)
+            ("tiny: product against the pool", f"{behind.mean:+.2f}, ESS {ess:.2f} before balance", REPORTED, True)
         )
     return lines
 
