@@ -116,6 +116,22 @@ def test_a_small_effective_share_is_said() -> None:
     assert not weighed(example_evidence(), ("held_out",)).notes
 
 
+def test_a_smallest_class_that_hardly_weighs_is_said() -> None:
+    """Class 0 has 12 images, 11 of them with almost no credibility."""
+    evidence = example_evidence(n=200, k=2)
+    chosen = np.concatenate(
+        [np.flatnonzero(evidence["images"].labels == 0)[:12], np.flatnonzero(evidence["images"].labels == 1)]
+    )
+    some = reordered(evidence, np.sort(chosen))
+    share = np.where(some["images"].labels == 0, 0.001, 0.9).astype(np.float32)
+    share[np.flatnonzero(some["images"].labels == 0)[0]] = 0.99
+    made = weighed(
+        {**some, "agreement": replace(some["agreement"], share=share)}, ("held_out",), WeightSettings(sharpness=3.0)
+    )
+    assert made.facts["smallest_class"] == 0
+    assert any("smallest class (label 0) has an effective sample share of 0.0" in note for note in made.notes)
+
+
 def test_a_factor_without_any_opinion_is_left_out_and_said() -> None:
     made = weighed(example_evidence(with_ranks=False), ("held_out", "rank"))
     assert "rank has no opinion on any image" in made.notes[0]

@@ -157,7 +157,7 @@ def notes_of(metrics: dict[str, Any]) -> list[str]:
         none = sum(value["n_none_of_the_classes"] for value in figures["accuracy"].values()) if figures else 0
         if none:
             notes.append(f"{name}: {none:,} checked images show none of the classes; they are left out of accuracy")
-    notes += _notes_on_gain(metrics)
+    notes += [*_notes_on_weights(metrics), *_notes_on_gain(metrics)]
     grid = held_out["grid"]
     if grid and held_out["l2"] in (grid[0], grid[-1]) and len(grid) > 1:
         end = "strongest" if held_out["l2"] == grid[0] else "weakest"
@@ -169,6 +169,17 @@ def notes_of(metrics: dict[str, Any]) -> list[str]:
             f"{len(held_out['unconverged_folds'])} held-out fits ended at probe.max_iterations before they converged"
         )
     return notes
+
+
+def _notes_on_weights(metrics: dict[str, Any]) -> list[str]:
+    """How many images' worth the weights leave, overall and in the smallest class."""
+    weights = metrics.get("weights")
+    if not weights:
+        return []
+    name, own = metrics["data"]["class_names"][weights["smallest_class"]], weights["smallest_class_effective_share"]
+    return [
+        f"effective sample share of the weights: {share(weights['effective_share'])} %, in the smallest class ({name}) {share(own)} %"
+    ]
 
 
 def _notes_on_gain(metrics: dict[str, Any]) -> list[str]:

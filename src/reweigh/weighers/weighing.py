@@ -100,7 +100,7 @@ def weigh_images(
         effective_share=share,
         class_effective_shares=shares,
         facts={**facts, "effective_share": share, **_smallest(labels, shares, images.k)},
-        notes=tuple(_notes(share, made, speaking, kept)),
+        notes=tuple(_notes(share, made, speaking, kept, _smallest(labels, shares, images.k))),
         states=states,
     )
 
@@ -209,7 +209,9 @@ def _smallest(labels: NDArray[np.int32], shares: NDArray[np.float64], k: int) ->
     return {"smallest_class": smallest, "smallest_class_effective_share": share if np.isfinite(share) else None}
 
 
-def _notes(share: float, made: Sequence[Factor], speaking: Sequence[Factor], kept: NDArray[np.bool_]) -> list[str]:
+def _notes(
+    share: float, made: Sequence[Factor], speaking: Sequence[Factor], kept: NDArray[np.bool_], smallest: Mapping[str, Any]
+) -> list[str]:  # fmt: skip
     heard = {factor.name for factor in speaking}
     notes = [
         f"{factor.name} has no opinion on any image and was left out ({_why(factor.facts)})"
@@ -220,6 +222,12 @@ def _notes(share: float, made: Sequence[Factor], speaking: Sequence[Factor], kep
         notes.append(
             f"the effective sample share is {share:.3f}: {share * kept.sum():,.0f} images' worth of {int(kept.sum()):,} decide; "
             "a product of many factors does that, weights.combiner=pooled does not"
+        )
+    own = smallest["smallest_class_effective_share"]
+    if own is None or own < FEW:
+        found = "no weight at all" if own is None else f"an effective sample share of {own:.3f}"
+        notes.append(
+            f"the smallest class (label {smallest['smallest_class']}) has {found}: hardly any image speaks for it"
         )
     return notes
 
