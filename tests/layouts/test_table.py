@@ -339,3 +339,10 @@ def test_what_is_no_table_is_refused(tmp_path: Path) -> None:
         index(tmp_path / "x.parquet", tmp_path / "c")
     with pytest.raises(ReweighError, match=r"is no table: looked for a file that ends in .csv"):
         index(tmp_path, tmp_path / "c", layout="table")
+
+
+def test_ranks_below_1_are_not_known_and_those_below_0_are_counted(tmp_path: Path) -> None:
+    source = table(tmp_path / "data", "file,label,rank\na.png,x,-3\nb.png,x,0\nc.png,y,1\nd.png,y,\ne.png,y,-1\n")
+    catalog = index(source, tmp_path / "c")
+    assert column(catalog, "rank") == [None, None, 1, None, None]
+    assert "2 ranks are below 0 and were taken as not known (1 is the first)" in catalog.counts["warnings"]

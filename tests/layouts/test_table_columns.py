@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reweigh.errors import ReweighError
-from reweigh.layouts.table_columns import numbers_of, tags_of, texts_of
+from reweigh.layouts.table_columns import numbers_of, ranks_of, tags_of, texts_of
 
 texts = st.lists(st.one_of(st.none(), st.text(st.sampled_from("ab| \u00e9"), max_size=8)), max_size=20)
 
@@ -38,7 +38,9 @@ def test_a_rank_under_one_is_no_rank() -> None:
     made = numbers_of(
         pa.array([0.0, 1.0, None, -3.0]), pa.int32(), column="rank", where="x", uids=pa.array(list("abcd"))
     )
-    assert made.to_pylist() == [None, 1, None, None]
+    ranks, n_negative = ranks_of(made)
+    assert ranks.to_pylist() == [None, 1, None, None]
+    assert n_negative == 1
 
 
 def test_a_broken_number_names_its_image() -> None:

@@ -27,6 +27,7 @@ from reweigh.layouts.table_columns import (
     kept_values,
     map_columns,
     numbers_of,
+    ranks_of,
     splits_of,
     tags_of,
     texts_of,
@@ -55,6 +56,10 @@ class Table:
     """Members of the tars; None: images are files."""
     listed: Listed
     is_hashed: bool
+    warnings: list[str]
+    """Sentences that a user should read; more come while the rows are read"""
+    negative_ranks: list[int] = field(default_factory=lambda: [0])
+    """One number: ranks below 0, counted while the rows are read"""
     skipped: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
 
@@ -71,10 +76,10 @@ def index_table(source: Path, output: Path, options: Mapping[str, Any], *, progr
         )
     with tempfile.TemporaryDirectory() as scratch:
         text = WholeText(path=source) if form_of(source) == "parquet" else whole_text(source, Path(scratch))
-        table = _open(source, text.path, options, progress)
+        table = _open(source, text.path, options, progress, warnings=warnings_of(text, source))
         return write_catalog(
             output, _batches(table), table.classes.classes, layout="table", options=options, root=source.parent,
-            with_truth="truth" in table.columns, skipped=table.skipped, warnings=warnings_of(text, source), progress=progress,
+            with_truth="truth" in table.columns, skipped=table.skipped, warnings=table.warnings, progress=progress,
         )  # fmt: skip
 
 
@@ -83,7 +88,7 @@ def is_table_layout(source: Path) -> bool:
     return is_table(source)
 
 
-def _open(source: Path, text: Path, options: Mapping[str, Any], progress: Progress) -> Table:
+def _open(source: Path, text: Path, options: Mapping[str, Any], progress: Progress, *, warnings: list[str]) -> Table:
     given = dict(options.get("columns", {}))
     names = _explained_names(source, text)
     columns = map_columns(names, given, where=str(source))
@@ -93,7 +98,7 @@ def _open(source: Path, text: Path, options: Mapping[str, Any], progress: Progre
     return Table(
         path=source, text=text, columns=columns, extra=kept_columns(names, columns, given, where=str(source)),
         classes=_classes(source, text, columns), places=read_places(tars, source.parent) if tars else None,
-        listed=Listed(source.parent), is_hashed=options.get("hash", True),
+        listed=Listed(source.parent), is_hashed=options.get("hash", True), warnings=warnings,
     )  # fmt: skip
 
 
@@ -130,6 +135,10 @@ def _batches(table: Table) -> Iterator[pa.RecordBatch]:
             made = _columns(table, batch, first_row=seen + 1)
             seen += batch.num_rows
             yield _without_missing(table, made, pool)
+    if table.negative_ranks[0]:
+        table.warnings.append(
+            f"{table.negative_ranks[0]:,} ranks are below 0 and were taken as not known (1 is the first)"
+        )
     missing = table.skipped.get(MISSING, [])
     if len(missing) * 2 > seen:
         where = f"in {', '.join(table.places.files)}" if table.places is not None else f"below {table.path.parent}"
@@ -154,6 +163,9 @@ def _columns(table: Table, batch: pa.RecordBatch, *, first_row: int) -> pa.Recor
     for name, kind in NUMBERS.items():
         if name in theirs:
             made[name] = numbers_of(theirs[name], kind, column=name, where=where, uids=uids)
+    if "rank" in made:
+        made["rank"], n_negative = ranks_of(made["rank"])
+        table.negative_ranks[0] += n_negative
     for name in ("source", "query", "title", "description", "group"):
         if name in theirs:
             made[name] = texts_of(theirs[name])

@@ -114,7 +114,7 @@ def splits_of(values: pa.Array, *, where: str, uids: pa.Array) -> pa.Array:
 
 
 def numbers_of(values: pa.Array, kind: pa.DataType, *, column: str, where: str, uids: pa.Array) -> pa.Array:
-    """Whole numbers; a value that is none is an error that names its image. A rank under 1 is no rank."""
+    """Whole numbers; a value that is none is an error that names its image."""
     if not pa.types.is_integer(values.type):
         values = texts_of(values)
         is_bad = pc.invert(pc.match_substring_regex(values, r"^-?[0-9]{1,18}(\.0*)?$")).fill_null(False)
@@ -129,8 +129,13 @@ def numbers_of(values: pa.Array, kind: pa.DataType, *, column: str, where: str, 
     if pc.any(is_bad).as_py():
         row = int(np.flatnonzero(np.asarray(is_bad))[0])
         raise ReweighError(f"{where}: {column} {values[row].as_py()} of {uids[row].as_py()!r} is over {largest:,}.")
-    made = values.cast(kind)
-    return pc.if_else(pc.less(made, 1), None, made) if column == "rank" else made
+    return values.cast(kind)
+
+
+def ranks_of(values: pa.Array) -> tuple[pa.Array, int]:
+    """(ranks of 1 or more, null where it was less; how many were below 0). A rank of 0 or -1 is how sources say "not known"."""
+    n_negative = pc.sum(pc.less(values, 0)).as_py() or 0
+    return pc.if_else(pc.less(values, 1), None, values), int(n_negative)
 
 
 def flags_of(values: pa.Array, *, where: str, uids: pa.Array) -> pa.Array:
