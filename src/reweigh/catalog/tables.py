@@ -13,7 +13,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from reweigh.catalog.grouping import position, repeated_numbers
 from reweigh.catalog.schema import CATALOG_FORMAT, CLASSES, IMAGES, RECORD
+from reweigh.catalog.text_numbers import text_numbers
 from reweigh.errors import ReweighError, nearest
 from reweigh.whole_files import read_json
 
@@ -142,15 +144,18 @@ def read_sources(catalog: Catalog) -> tuple[NDArray[np.int32], tuple[str, ...]]:
 
 
 def _first_rows(column: pa.ChunkedArray) -> NDArray[np.int64]:
-    """(n,) for each value the first row that has it; for a null the row itself."""
-    values = column.combine_chunks()
-    known = np.flatnonzero(np.asarray(values.is_valid()))
+    """(n,) for each text that stands more than once the first row that has it; for any other row, and a null, the row itself.
+
+    By numbers of eight bytes: nearly every content is different, and a dictionary of millions of texts would take gigabytes.
+    """
+    values = text_numbers(column)
+    repeated = repeated_numbers(values)
+    at = position(values, repeated)
+    rows = np.flatnonzero(at >= 0)
+    first = np.full(len(repeated), len(values), np.int64)
+    np.minimum.at(first, at[rows], rows)
     numbers = np.arange(len(values), dtype=np.int64)
-    codes = values.take(pa.array(known)).dictionary_encode()
-    code = np.asarray(codes.indices, dtype=np.int64)
-    first = np.full(len(codes.dictionary), len(values), np.int64)
-    np.minimum.at(first, code, known)
-    numbers[known] = first[code]
+    numbers[rows] = first[at[rows]]
     return numbers
 
 

@@ -7,6 +7,7 @@ import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
@@ -46,6 +47,15 @@ def table(rows: Sequence[Sequence[str]], *, header: Sequence[str] = (), title: s
     for row in rows:
         made.add_row(*row)
     _console().print(made)
+
+
+def results(header: Sequence[str], rows: Sequence[Sequence[str]], notes: Sequence[str], run: Path) -> None:
+    """Print what a finished run has to say: its table, its notes, and where model and page lie."""
+    table(rows, header=header)
+    for line in notes:
+        tell(f"note: {line}")
+    say(f"model:  {run / 'model'}")
+    say(f"report: {run / 'report.html'}")
 
 
 def say(line: str) -> None:

@@ -25,8 +25,4 @@ def demo(
 
     with console.watched() as progress:
         result = run_demo(output, seed=seed, progress=progress, say=console.tell)
-    console.table(result.lines, header=result.header)
-    for line in result.notes:
-        console.tell(f"note: {line}")
-    console.say(f"model:  {result.run / 'model'}")
-    console.say(f"report: {result.run / 'report.html'}")
+    console.results(result.header, result.lines, result.notes, result.run)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from reweigh.cli import console
 from reweigh.cli.options import Columns, Data, Labels, Layout, NoHash, Output, Tars, layout_options
 from reweigh.recipes import DEFAULT_RECIPE
+
+if TYPE_CHECKING:
+    from reweigh.runs.recipe import Recipe as Settings
+    from reweigh.runs.source import Source
 
 Recipe = Annotated[str, typer.Option("--recipe", metavar="NAME|FILE", help="A recipe by name, or a TOML file.")]
 Set = Annotated[
@@ -58,29 +62,21 @@ def run(
 
     source = Source(path=data, layout=layout, options=layout_options(column, tar, labels, no_hash))
     requested = read_recipe(recipe, changes or [])
-    with console.watched() as progress:
-        if plan:
-            from reweigh.runs.plan import plan_run
-
-            made = plan_run(source, requested, output=output, progress=progress)
-        else:
-            from reweigh.runs.run import run as run_recipe
-
-            result = run_recipe(
-                source,
-                requested,
-                output=output,
-                redo=redo,
-                preview=not no_preview,
-                cache=cache,
-                progress=progress,
-                say=console.tell,
-            )
     if plan:
-        console.table(made.lines())
+        _show_plan(source, requested, output)
         return
-    console.table(result.lines, header=result.header)
-    for line in result.notes:
-        console.tell(f"note: {line}")
-    console.say(f"model:  {result.run / 'model'}")
-    console.say(f"report: {result.run / 'report.html'}")
+    from reweigh.runs.run import run as run_recipe
+
+    with console.watched() as progress:
+        result = run_recipe(
+            source, requested, output=output, redo=redo, preview=not no_preview, cache=cache, progress=progress, say=console.tell
+        )  # fmt: skip
+    console.results(result.header, result.lines, result.notes, result.run)
+
+
+def _show_plan(source: Source, requested: Settings, output: Path | None) -> None:
+    from reweigh.runs.plan import plan_run
+
+    with console.watched() as progress:
+        made = plan_run(source, requested, output=output, progress=progress)
+    console.table(made.lines())

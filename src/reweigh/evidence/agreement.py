@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from reweigh.errors import ReweighError
+from reweigh.evidence.stored_arrays import load_arrays, save_arrays
 from reweigh.probes.log_probabilities import LogProbabilities, ProbabilityRows
 
-FILE = "agreement.npy"
+ARRAYS = ("share",)
 BLOCK_BYTES = 32 << 20
 """Log-probabilities of one block take at most this."""
 
@@ -91,12 +91,10 @@ def _of_largest(
 
 
 def save_agreement(record: Agreement, folder: Path) -> None:
-    """Write agreement.npy into an existing folder."""
-    np.save(folder / FILE, record.share, allow_pickle=False)
+    """Write share.npy into an existing folder."""
+    save_arrays(record, folder, ARRAYS)
 
 
 def load_agreement(folder: Path) -> Agreement:
     """The record of a folder. Raises ReweighError where its file is missing."""
-    if not (folder / FILE).exists():
-        raise ReweighError(f"No agreement of labels in {folder}: {FILE} is missing.")
-    return Agreement(share=np.load(folder / FILE, allow_pickle=False))
+    return Agreement(**load_arrays(folder, ARRAYS, what="agreement of labels"))

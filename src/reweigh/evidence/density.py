@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from reweigh.errors import ReweighError
 from reweigh.evidence.inputs import EvidenceInputs
 from reweigh.evidence.settings import EvidenceSettings
+from reweigh.evidence.stored_arrays import load_arrays, save_arrays
 from reweigh.features.projection import fit_projection, project
 
 QUANTILE = 0.6
@@ -90,13 +90,9 @@ def _random_cosines(points: NDArray[np.float32], seed: np.random.SeedSequence) -
 
 def save_density(record: Density, folder: Path) -> None:
     """Write NAME.npy of each array into an existing folder."""
-    for name in ARRAYS:
-        np.save(folder / f"{name}.npy", getattr(record, name), allow_pickle=False)
+    save_arrays(record, folder, ARRAYS)
 
 
 def load_density(folder: Path) -> Density:
     """The record of a folder. Raises ReweighError where a file is missing."""
-    missing = [name for name in ARRAYS if not (folder / f"{name}.npy").exists()]
-    if missing:
-        raise ReweighError(f"No densities in {folder}: {missing[0]}.npy is missing.")
-    return Density(**{name: np.load(folder / f"{name}.npy", allow_pickle=False) for name in ARRAYS})
+    return Density(**load_arrays(folder, ARRAYS, what="densities"))

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from reweigh.errors import ReweighError
 from reweigh.evidence.inputs import EvidenceInputs
 from reweigh.evidence.settings import EvidenceSettings
+from reweigh.evidence.stored_arrays import load_arrays, save_arrays
 
 ARRAYS = ("rows", "indices", "similarities", "label_share", "n_votes")
 
@@ -78,13 +78,9 @@ def chosen_neighbours(record: NeighbourVotes, positions: NDArray[np.int64]) -> N
 
 def save_neighbours(record: NeighbourVotes, folder: Path) -> None:
     """Write NAME.npy of each array into an existing folder."""
-    for name in ARRAYS:
-        np.save(folder / f"{name}.npy", getattr(record, name), allow_pickle=False)
+    save_arrays(record, folder, ARRAYS)
 
 
 def load_neighbours(folder: Path) -> NeighbourVotes:
     """The record of a folder. Raises ReweighError where a file is missing."""
-    missing = [name for name in ARRAYS if not (folder / f"{name}.npy").exists()]
-    if missing:
-        raise ReweighError(f"No neighbour votes in {folder}: {missing[0]}.npy is missing.")
-    return NeighbourVotes(**{name: np.load(folder / f"{name}.npy", allow_pickle=False) for name in ARRAYS})
+    return NeighbourVotes(**load_arrays(folder, ARRAYS, what="neighbour votes"))

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from reweigh.errors import ReweighError
 from reweigh.evidence.inputs import EvidenceInputs
 from reweigh.evidence.settings import EvidenceSettings
+from reweigh.evidence.stored_arrays import load_arrays, save_arrays
 from reweigh.text.class_words import BLOCK_ROWS, TextBlock, similarity_of_blocks
 from reweigh.whole_files import read_json, write_json
 
@@ -76,16 +77,19 @@ def joined_texts(table: pa.Table) -> list[str]:
 
 def save_own_text(record: OwnText, folder: Path) -> None:
     """Write NAME.npy of each array and own_text.json into an existing folder."""
-    for name in ARRAYS:
-        np.save(folder / f"{name}.npy", getattr(record, name), allow_pickle=False)
+    save_arrays(record, folder, ARRAYS)
     write_json(folder / FACTS, {name: getattr(record, name) for name in COUNTS})
 
 
 def load_own_text(folder: Path) -> OwnText:
     """The record of a folder. Raises ReweighError where a file is missing."""
-    missing = [name for name in (FACTS, *(f"{name}.npy" for name in ARRAYS)) if not (folder / name).exists()]
-    if missing:
-        raise ReweighError(f"No own text in {folder}: {missing[0]} is missing.")
+    arrays = load_arrays(folder, ARRAYS, what="own text")
+    if not (folder / FACTS).exists():
+        raise ReweighError(f"No own text in {folder}: {FACTS} is missing.")
     facts = read_json(folder / FACTS)
-    arrays = {name: np.load(folder / f"{name}.npy", allow_pickle=False) for name in ARRAYS}
-    return OwnText(**arrays, **{name: facts[name] for name in COUNTS})
+    return OwnText(
+        rows=arrays["rows"],
+        similarity=arrays["similarity"],
+        n_without_text=facts["n_without_text"],
+        n_without_keyword=facts["n_without_keyword"],
+    )

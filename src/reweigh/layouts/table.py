@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -37,6 +37,7 @@ from reweigh.layouts.tar_places import TarPlaces, find_places, read_places
 from reweigh.layouts.whole_text import WholeText, warnings_of, whole_text
 from reweigh.progress import Progress, silent
 
+NEGATIVE_RANKS = "ranks are below 0 and were taken as not known (1 is the first)"
 NUMBERS = {"rank": pa.int32(), "offset": pa.int64(), "length": pa.int64()}
 
 
@@ -58,8 +59,8 @@ class Table:
     is_hashed: bool
     warnings: list[str]
     """Sentences that a user should read; more come while the rows are read"""
-    negative_ranks: list[int] = field(default_factory=lambda: [0])
-    """One number: ranks below 0, counted while the rows are read"""
+    repaired: Counter[str] = field(default_factory=Counter)
+    """What was repaired -> how often, counted while the rows are read"""
     skipped: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
 
@@ -135,10 +136,7 @@ def _batches(table: Table) -> Iterator[pa.RecordBatch]:
             made = _columns(table, batch, first_row=seen + 1)
             seen += batch.num_rows
             yield _without_missing(table, made, pool)
-    if table.negative_ranks[0]:
-        table.warnings.append(
-            f"{table.negative_ranks[0]:,} ranks are below 0 and were taken as not known (1 is the first)"
-        )
+    table.warnings.extend(f"{count:,} {what}" for what, count in table.repaired.items() if count)
     missing = table.skipped.get(MISSING, [])
     if len(missing) * 2 > seen:
         where = f"in {', '.join(table.places.files)}" if table.places is not None else f"below {table.path.parent}"
@@ -165,7 +163,7 @@ def _columns(table: Table, batch: pa.RecordBatch, *, first_row: int) -> pa.Recor
             made[name] = numbers_of(theirs[name], kind, column=name, where=where, uids=uids)
     if "rank" in made:
         made["rank"], n_negative = ranks_of(made["rank"])
-        table.negative_ranks[0] += n_negative
+        table.repaired[NEGATIVE_RANKS] += n_negative
     for name in ("source", "query", "title", "description", "group"):
         if name in theirs:
             made[name] = texts_of(theirs[name])

@@ -32,4 +32,6 @@ class OwnTextCredibility:
     ) -> tuple[NDArray[np.float32], dict[str, Any]]:
         """Calibrated similarity; NaN without text or known words."""
         assert state is not None
-        return weigh_score(evidence["own_text"].similarity, evidence, state, per_source=self.per_source)
+        own = evidence["own_text"]
+        values, facts = weigh_score(own.similarity, evidence, state, per_source=self.per_source)
+        return values, {**facts, "without_text": own.n_without_text, "without_keyword": own.n_without_keyword}
