@@ -225,10 +225,10 @@ def _evidence(catalog: Catalog, features: ArrayFeatures, images: Images, seed: i
 
 def _catalog(name: str, made: WebSet, seed: int, place: Place) -> Catalog:
     """The catalog of a draw: webified once and kept, or that of the photos themselves."""
-    source = _indexed(made.photos, place)
+    source = indexed(made.photos, place)
     if made.webify is None:
         return source
-    _features(made.photos, place)  # the confusion of classes reads the features beside the source
+    stored_features(made.photos, place)  # the confusion of classes reads the features beside the source
     path = place.cache / "sets" / f"{name}-{seed}.catalog"
     recipe = path.with_suffix(".json")
     wanted = {"webify": dict(made.webify), "near": made.near, "from": source.fingerprint}
@@ -241,7 +241,7 @@ def _catalog(name: str, made: WebSet, seed: int, place: Place) -> Catalog:
     return webified.catalog
 
 
-def _indexed(photos: str, place: Place) -> Catalog:
+def indexed(photos: str, place: Place) -> Catalog:
     path = place.cache / "photos" / f"{photos}.catalog"
     if is_catalog(path):
         return open_catalog(path)
@@ -253,12 +253,12 @@ def _indexed(photos: str, place: Place) -> Catalog:
     return index(place.data / chosen.path, path, options=options)
 
 
-def _features(photos: str, place: Place) -> tuple[Features, Catalog]:
+def stored_features(photos: str, place: Place) -> tuple[Features, Catalog]:
     """Features of all photos, extracted once, and the catalog whose rows they are of."""
     chosen = PHOTOS[photos]
     if chosen.features_of:
-        return _features(chosen.features_of, place)
-    catalog = _indexed(photos, place)
+        return stored_features(chosen.features_of, place)
+    catalog = indexed(photos, place)
     backbone = _squashed(place) if chosen.is_squashed else place.backbone
     changes = [f"backbone.name={backbone}", f"backbone.input_size={chosen.input_size}"]
     stored = catalog.path / "features.json"
@@ -293,6 +293,6 @@ def _squashed(place: Place) -> str:
 
 def _matrix(catalog: Catalog, made: WebSet, place: Place) -> ArrayFeatures:
     """Features in the rows of this catalog, found by uid."""
-    features, source = _features(made.photos, place)
+    features, source = stored_features(made.photos, place)
     at = {uid: row for row, uid in enumerate(read_uids(source))}
     return ArrayFeatures(np.asarray(features.values)[[at[uid] for uid in read_uids(catalog)]])
