@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from reweigh.runs.run import run as run
     from reweigh.runs.source import Source as Source
     from reweigh.training.sampler import WeightedSampler as WeightedSampler
+    from reweigh.verdicts.arrays import label_verdicts as label_verdicts
+    from reweigh.verdicts.record import LabelVerdicts as LabelVerdicts
     from reweigh.weighers.arrays import weigh as weigh
     from reweigh.weighers.settings import WeightSettings as WeightSettings
     from reweigh.weighers.weighing import Weights as Weights
@@ -31,6 +33,7 @@ _PLACES = {
     "ArrayFeatures": "reweigh.features.matrix",
     "Catalog": "reweigh.catalog.tables",
     "HeldOut": "reweigh.evidence.held_out",
+    "LabelVerdicts": "reweigh.verdicts.record",
     "Recipe": "reweigh.runs.recipe",
     "Source": "reweigh.runs.source",
     "WeightSettings": "reweigh.weighers.settings",
@@ -38,6 +41,7 @@ _PLACES = {
     "Weights": "reweigh.weighers.weighing",
     "fit_probe": "reweigh.probes.linear",
     "index": "reweigh.layouts.table_of_layouts",
+    "label_verdicts": "reweigh.verdicts.arrays",
     "make_held_out": "reweigh.evidence.held_out",
     "open_catalog": "reweigh.catalog.tables",
     "open_features": "reweigh.features.store",

@@ -1,0 +1,1 @@
+"""Verdicts on labels: which are wrong, how many, and what they should be. Knows probabilities and neighbours, no catalog."""

@@ -1,0 +1,274 @@
+"""The noisy channel: given labels as the true class seen through noise, fitted together with the calibration of the evidence.
+
+P(y | x) = sum over z of pi(z | x) T[z, y],  pi(z | x) = softmax_z(sum_j a_j L_j(x, z) + b_z),  a_j >= 0.
+
+z is the true class, y the given label, L_j pieces of evidence (log-probabilities), T the noise: T[z, z] = 1 - e_z.
+Fitted by EM to the given labels alone, with a penalty lambda on the entropy of pi (METHODS 8.1, steps 1 and 2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reweigh.verdicts.candidates import Candidates, row_blocks
+
+ALPHA = 1.0
+"""Rows' worth of prior on each class's noise."""
+LARGEST_SLOPE = 12.0
+FIRST_NOISE = 0.1
+FIRST_SLOPES = (2.0, 5.0)
+"""Divided by the number of pieces; both are tried, as one start can end in a poor optimum."""
+LEAST_GAIN = 2e-5
+MOST_ROUNDS = 80
+LEAST_PI, LEAST_LIKELIHOOD = 1e-12, 1e-30
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pairs:
+    """Numbers of the (true class, given label) pairs that occur: T is needed at no others."""
+
+    number: NDArray[np.int32]
+    """(n, m) pair of each candidate and its row's label"""
+    truth: NDArray[np.int32]
+    """(p,)"""
+    label: NDArray[np.int32]
+    """(p,)"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Channel:
+    """The parameters."""
+
+    slopes: NDArray[np.float64]
+    """(j,) a"""
+    shifts: NDArray[np.float64]
+    """(k,) b"""
+    noise: NDArray[np.float64]
+    """(k,) e, the chance that a label of this true class is wrong"""
+    passed: NDArray[np.float64]
+    """(p,) T at each pair"""
+    unseen: NDArray[np.float64]
+    """(k,) T[z, y] / prior_y at a pair that does not occur"""
+    mean_noise: float
+    """of all rows: the noise of a class that is not among a row's candidates"""
+    objective: float = -np.inf
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observed:
+    """What a channel is fitted to: labelled rows, their candidates and pieces of evidence."""
+
+    candidates: Candidates
+    pieces: tuple[NDArray[np.float32], ...]
+    """(n, m) each, (n, m + 1) where not all classes are candidates; the first is log p"""
+    pairs: Pairs
+    prior: NDArray[np.float64]
+    """(k,) shares of the given labels"""
+
+    @property
+    def n(self) -> int:
+        return self.candidates.n
+
+
+def observed(candidates: Candidates, pieces: Sequence[NDArray[np.float32]]) -> Observed:
+    """Rows that all have a label, ready to be fitted."""
+    counts = np.bincount(candidates.labels, minlength=candidates.k)
+    prior = (counts + 1) / (candidates.n + candidates.k)
+    return Observed(candidates=candidates, pieces=tuple(pieces), pairs=pairs_of(candidates), prior=prior)
+
+
+def pairs_of(candidates: Candidates) -> Pairs:
+    """The pairs of these rows, numbered in the order of (truth, label)."""
+    k, shape = candidates.k, (candidates.n, candidates.m)
+    if k * k <= max(candidates.n * candidates.m, 1 << 16):
+        number = np.empty(shape, np.int32)
+        np.add(candidates.classes * k, candidates.labels[:, None], out=number)
+        there = np.arange(k * k)
+        return Pairs(number=number, truth=(there // k).astype(np.int32), label=(there % k).astype(np.int32))
+    keys = candidates.classes.astype(np.int64) * k + candidates.labels[:, None]
+    there, number = np.unique(keys, return_inverse=True)
+    return Pairs(number=number.reshape(shape).astype(np.int32), truth=(there // k).astype(np.int32), label=(there % k).astype(np.int32))  # fmt: skip
+
+
+def first_channel(seen: Observed, *, slope: float) -> Channel:
+    """A start: one noise for all classes, no shifts, every slope the same."""
+    k = seen.candidates.k
+    noise = np.full(k, FIRST_NOISE)
+    passed, unseen = _passed(np.zeros(len(seen.pairs.truth)), np.zeros(k), noise, seen)
+    slopes = np.full(len(seen.pieces), slope / len(seen.pieces))
+    return Channel(
+        slopes=slopes, shifts=np.zeros(k), noise=noise, passed=passed, unseen=unseen, mean_noise=FIRST_NOISE
+    )  # fmt: skip
+
+
+def fit_channel(seen: Observed, start: Channel, *, clearness: float, is_noisy: bool = True) -> Channel:
+    """The channel at the best objective that EM reaches from `start`: mean log P(y | x) - clearness * mean entropy of pi.
+
+    is_noisy False: T is the identity and stays so, which is plain calibration of the evidence on the given labels.
+    """
+    channel, before = replace(start, objective=-np.inf), -np.inf
+    best = channel
+    for _ in range(MOST_ROUNDS):
+        sums = _expected(seen, channel, clearness=clearness, is_noisy=is_noisy)
+        channel = replace(channel, objective=sums.objective)
+        if channel.objective > best.objective:
+            best = channel
+        if abs(channel.objective - before) < LEAST_GAIN:
+            break
+        before = channel.objective
+        channel = _stepped(channel, sums, seen, is_noisy=is_noisy)
+    return best
+
+
+@dataclass
+class _Sums:
+    """What a round needs of all rows."""
+
+    objective: float
+    gradient: NDArray[np.float64]
+    hessian: NDArray[np.float64]
+    shift_gradient: NDArray[np.float64]
+    shift_curvature: NDArray[np.float64]
+    counts: NDArray[np.float64]
+    """(p,) N[z, y]"""
+    rest_noise: float
+    """rows' worth of true classes that are not candidates"""
+
+
+def _expected(seen: Observed, channel: Channel, *, clearness: float, is_noisy: bool) -> _Sums:
+    """The E-step and the sums of the M-step, block by block: nothing of the size of the data is made."""
+    k, j, n = seen.candidates.k, len(seen.pieces), seen.n
+    sums = _Sums(0.0, np.zeros(j), np.zeros((j, j)), np.zeros(k), np.zeros(k), np.zeros(len(seen.pairs.truth)), 0.0)
+    for start, stop in row_blocks(n, 16 * (seen.candidates.m + 1)):
+        _add_block(sums, seen, channel, slice(start, stop), clearness=clearness, is_noisy=is_noisy)
+    sums.objective /= n
+    sums.gradient /= n
+    sums.hessian /= n
+    sums.shift_gradient /= n
+    sums.shift_curvature /= n
+    return sums
+
+
+def _add_block(sums: _Sums, seen: Observed, channel: Channel, here: slice, *, clearness: float, is_noisy: bool) -> None:
+    pieces = [piece[here] for piece in seen.pieces]
+    pi = clear_probabilities(seen.candidates, channel, pieces, here)
+    m = seen.candidates.m
+    own = seen.candidates.own[here]
+    rows = np.arange(len(pi))
+    if is_noisy:
+        q, likelihood = posterior(seen, channel, pi, here)
+        sums.counts += np.bincount(
+            seen.pairs.number[here].ravel(), weights=q[:, :m].ravel(), minlength=len(sums.counts)
+        )
+        sums.rest_noise += float(q[:, m:].sum(dtype=np.float64))
+    else:
+        q = np.zeros_like(pi)
+        q[rows, own] = 1
+        likelihood = np.maximum(pi[rows, own], LEAST_LIKELIHOOD)
+    log_pi = np.log(np.maximum(pi, LEAST_PI))
+    shares = pi.copy()
+    if m < pi.shape[1]:
+        log_pi[:, m] -= np.log(seen.candidates.n_rest)  # of each of them, for the entropy
+    entropy = -(shares * log_pi).sum(axis=1)
+    sums.objective += float(np.log(likelihood, dtype=np.float64).sum() - clearness * entropy.sum(dtype=np.float64))
+    pull = q - pi
+    if clearness:
+        pull += clearness * pi * (log_pi + entropy[:, None])
+    means = [(pi * piece).sum(axis=1) for piece in pieces]
+    for i, piece in enumerate(pieces):
+        sums.gradient[i] += float((pull * piece).sum(dtype=np.float64))
+        for other in range(i + 1):
+            covariance = float(
+                (pi * piece * pieces[other]).sum(dtype=np.float64) - (means[i].astype(np.float64) * means[other]).sum()
+            )
+            sums.hessian[i, other] += covariance
+            if other != i:
+                sums.hessian[other, i] += covariance
+    pulls, curvature = pull[:, :m], pi[:, :m] * (1 - pi[:, :m])
+    if seen.candidates.is_whole:
+        sums.shift_gradient += pulls.sum(axis=0, dtype=np.float64)
+        sums.shift_curvature += curvature.sum(axis=0, dtype=np.float64)
+    else:
+        classes = seen.candidates.classes[here].ravel()
+        sums.shift_gradient += np.bincount(classes, weights=pulls.ravel(), minlength=len(sums.shift_gradient))
+        sums.shift_curvature += np.bincount(classes, weights=curvature.ravel(), minlength=len(sums.shift_gradient))
+
+
+def clear_probabilities(
+    candidates: Candidates, channel: Channel, pieces: Sequence[NDArray[np.float32]], here: slice
+) -> NDArray[np.float32]:
+    """pi (b, m) of these rows; with a last column for all classes together that are not candidates, where not all are."""
+    m = candidates.m
+    logits = sum(np.float32(a) * piece for a, piece in zip(channel.slopes, pieces, strict=True))
+    shifts = channel.shifts.astype(np.float32)
+    assert isinstance(logits, np.ndarray)
+    logits[:, :m] += shifts[candidates.classes[0]] if candidates.is_whole else shifts[candidates.classes[here]]
+    if logits.shape[1] > m:
+        logits[:, m] += np.log(candidates.n_rest)
+    logits -= logits.max(axis=1, keepdims=True)
+    np.exp(logits, out=logits)
+    logits /= logits.sum(axis=1, keepdims=True)
+    return logits
+
+
+def posterior(
+    seen: Observed, channel: Channel, pi: NDArray[np.float32], here: slice
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """(q(z) of each row given its label, shape of pi; likelihood (b,) of the label)."""
+    m = seen.candidates.m
+    q = np.empty_like(pi)
+    np.multiply(pi[:, :m], channel.passed.astype(np.float32)[seen.pairs.number[here]], out=q[:, :m])
+    if pi.shape[1] > m:
+        q[:, m] = pi[:, m] * (channel.mean_noise * seen.prior[seen.candidates.labels[here]])
+    likelihood = np.maximum(q.sum(axis=1), LEAST_LIKELIHOOD)
+    q /= likelihood[:, None]
+    return q, likelihood
+
+
+def _stepped(channel: Channel, sums: _Sums, seen: Observed, *, is_noisy: bool) -> Channel:
+    """One M-step: noise in closed form, one clipped Newton step of the slopes, one damped one of the shifts."""
+    hessian = sums.hessian + 1e-4 * np.eye(len(channel.slopes))
+    step = np.clip(np.linalg.solve(hessian, sums.gradient), -0.5, 0.5)
+    slopes = np.clip(channel.slopes + step, 0, LARGEST_SLOPE)
+    shifts = channel.shifts + np.clip(
+        0.5 * (sums.shift_gradient - 0.01 * channel.shifts) / (sums.shift_curvature + 0.01), -0.3, 0.3
+    )
+    shifts -= shifts.mean()
+    if not is_noisy:
+        return replace(channel, slopes=slopes, shifts=shifts)
+    k = seen.candidates.k
+    is_wrong = seen.pairs.truth != seen.pairs.label
+    wrong = np.bincount(seen.pairs.truth, weights=np.where(is_wrong, sums.counts, 0), minlength=k).astype(np.float64)
+    total = np.bincount(seen.pairs.truth, weights=sums.counts, minlength=k)
+    mean = float((wrong.sum() + sums.rest_noise) / seen.n)
+    noise = np.clip((wrong + ALPHA * mean) / (total + ALPHA), 1e-6, 0.98)
+    passed, unseen = _passed(sums.counts, wrong, noise, seen)
+    return replace(
+        channel, slopes=slopes, shifts=shifts, noise=noise, passed=passed, unseen=unseen, mean_noise=mean
+    )  # fmt: skip
+
+
+def _passed(
+    counts: NDArray[np.float64], wrong: NDArray[np.float64], noise: NDArray[np.float64], seen: Observed
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """((p,) T at each pair, (k,) `unseen`): 1 - e_z on the diagonal, else e_z (N[z, y] + alpha prior_y) / their sum over y != z."""
+    truth, label, prior = seen.pairs.truth, seen.pairs.label, seen.prior
+    total = wrong + ALPHA * (1 - prior)
+    spread = (counts + ALPHA * prior[label]) / total[truth]
+    return np.where(truth == label, 1 - noise[truth], noise[truth] * spread), noise * ALPHA / total
+
+
+def passed_at(channel: Channel, fitted: Pairs, pairs: Pairs, prior: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(p,) T at the pairs of other rows than those the channel was fitted to."""
+    k = len(channel.noise)
+    known = fitted.truth.astype(np.int64) * k + fitted.label
+    asked = pairs.truth.astype(np.int64) * k + pairs.label
+    place = np.minimum(np.searchsorted(known, asked), len(known) - 1)
+    otherwise = np.where(
+        pairs.truth == pairs.label, 1 - channel.noise[pairs.truth], channel.unseen[pairs.truth] * prior[pairs.label]
+    )
+    return np.where(known[place] == asked, channel.passed[place], otherwise)

@@ -1,0 +1,61 @@
+"""How clear-cut the truth is taken to be: lambda, the price of entropy in the fit. METHODS 8.1, step 2.
+
+P(y | x) alone cannot tell "the class is clear and the label noisy" from "the image is ambiguous"; lambda > 0 prefers the first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from reweigh.verdicts.channel import FIRST_SLOPES, Channel, Observed, first_channel, fit_channel
+
+FIRST = 0.2
+CLEAR = 0.5
+"""Of `truth = "clear"`: every image is of one class, whatever the classifier finds ambiguous."""
+RATIOS, VALUES = (1.0, 1.2, 1.5, 2.2), (0.10, 0.20, 0.20, 0.05)
+"""Ratio of the two scales, and the lambda that was measured best there."""
+GRID = (0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 1.0)
+"""What verified rows choose from."""
+RANGE = (0.05, 0.5)
+"""Refits at these say how far the rates depend on the choice."""
+SAME = 0.01
+"""A lambda this near to the one before needs no new fit."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calibration:
+    """What the two scales of the evidence say."""
+
+    ratio: float
+    """gamma: scale that fits the labels through noise / scale that fits them as they are; near 1 little is noise"""
+    loss: float
+    """Mean -log P(y | x) of the calibrated evidence without noise."""
+
+
+def first_fit(seen: Observed, *, clearness: float) -> Channel:
+    """The better of the fits from both starts."""
+    fits = [fit_channel(seen, first_channel(seen, slope=slope), clearness=clearness) for slope in FIRST_SLOPES]
+    return max(fits, key=lambda channel: channel.objective)
+
+
+def calibration(seen: Observed, channel: Channel) -> Calibration:
+    """The scale of Z = sum a_j L_j with noise (lambda 0) and without, shifts free in both."""
+    joined = _joined(seen, channel)
+    one = replace(channel, slopes=np.ones(1))
+    through_noise = fit_channel(joined, one, clearness=0.0)
+    as_they_are = fit_channel(joined, one, clearness=0.0, is_noisy=False)
+    ratio = float(through_noise.slopes[0] / max(as_they_are.slopes[0], 1e-6))
+    return Calibration(ratio=ratio, loss=-as_they_are.objective)
+
+
+def clearness_of(ratio: float) -> float:
+    """lambda by the ratio of scales. 1.0 -> .10, 1.2 to 1.5 -> .20, 2.2 and above -> .05."""
+    return float(np.interp(ratio, RATIOS, VALUES))
+
+
+def _joined(seen: Observed, channel: Channel) -> Observed:
+    """All pieces as one, Z."""
+    piece = sum(np.float32(a) * piece for a, piece in zip(channel.slopes, seen.pieces, strict=True))
+    return replace(seen, pieces=(np.asarray(piece, np.float32),))

@@ -1,0 +1,312 @@
+"""From the label posterior to verdicts: flags, suggestions, order of review, rates. METHODS 8.1, steps 3 and 5 to 7."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from reweigh.errors import ReweighError
+from reweigh.probes.log_probabilities import LogProbabilities
+from reweigh.progress import Progress, silent
+from reweigh.verdicts.candidates import Candidates
+from reweigh.verdicts.channel import Channel, Observed, Pairs, pairs_of, passed_at
+from reweigh.verdicts.class_noise import class_ranges, class_rates, confusions, overall_range, rate_from_looks
+from reweigh.verdicts.cut import cut_off
+from reweigh.verdicts.label_posterior import Beliefs, Fitted, Truth, believe, believed, fit_posterior, refits
+from reweigh.verdicts.look_alikes import (
+    as_log_probabilities,
+    asked,
+    look_alike_evidence,
+    mean_of_look_alikes,
+    stored_beliefs,
+)
+from reweigh.verdicts.record import Confusions, LabelVerdicts
+
+LEAST_INFORMATION = 0.02
+"""Probabilities that know less than this of the labels judge nothing: uniform ones would flag every row."""
+ALSO = 0.25
+"""A class that the image itself shows with at least this probability is named beside a label that is kept."""
+NONE_FROM = 0.65
+"""From this value on none of the classes is what an image shows: recall .2 to .7 of such images, 2 to 5 % of the right ones."""
+SUSPICIOUS_AGREEMENT, SUSPICIOUS_PROBABILITY = 0.995, 0.98
+
+
+@dataclass(frozen=True, kw_only=True)
+class Learnt:
+    """What judges further rows: the channel, and what the n judged rows are believed to show."""
+
+    channel: Channel
+    truth: NDArray[np.int32]
+    """(p,) true class of each pair of the channel"""
+    label: NDArray[np.int32]
+    """(p,) its given label"""
+    prior: NDArray[np.float64]
+    """(k,)"""
+    cut: float
+    beliefs: LogProbabilities
+    """log P(true class | image, label), n rows of k classes"""
+    entropy: NDArray[np.float32]
+    """(n,) of what the image itself shows, 0 = clear"""
+    wrong: NDArray[np.float32]
+    """(n,) P(the label is wrong); NaN without a label"""
+    has_look_alikes: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """Verdicts on n rows."""
+
+    verdicts: LabelVerdicts
+    learnt: Learnt | None
+    """None where nothing can be told"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What is to be judged: n rows."""
+
+    candidates: Candidates
+    indices: NDArray[np.integer] | None
+    """(n, m) nearest rows of each, -1 = missing; None: not known"""
+    is_learnt: NDArray[np.bool_]
+    """(n,) rows with a label that the fit may use"""
+    person: NDArray[np.floating]
+    """(n,) 1 the label is right, 0 wrong, NaN nobody looked"""
+
+
+def judge(rows: Asked, *, truth: Truth = "auto", progress: Progress = silent) -> Judged:
+    """Verdicts on these rows. Raises ReweighError for an unknown `truth`."""
+    if truth not in ("auto", "clear"):
+        raise ReweighError(f"truth must be 'auto' or 'clear', found {truth!r}.")
+    k, learnt = rows.candidates.k, rows.is_learnt
+    if k < 2 or len(np.unique(rows.candidates.labels[learnt])) < 2:
+        why = "there is one class only" if k < 2 else "all labels are the same class, or there are none"
+        return _silent(
+            rows, f"no label was judged: {why}, so nothing can be compared; it takes images of a second class"
+        )
+    votes = None if rows.indices is None else asked(rows.indices, rows.candidates.n)
+    fitted, pieces = fit_posterior(rows.candidates, votes, learnt, truth=truth, person=rows.person, progress=progress)
+    information = 1 - fitted.loss / _entropy(fitted.seen.candidates.labels, k)
+    if information < LEAST_INFORMATION:
+        return _silent(
+            rows, f"no label was judged: the probabilities know next to nothing of the labels (information {information:.3f})",
+            information=information,
+        )  # fmt: skip
+    beliefs = believe(rows.candidates, pieces, fitted)
+    wrongs = [beliefs.wrong, *(believe(rows.candidates, pieces, fitted, channel).wrong for channel in refits(fitted))]
+    cut = cut_off(beliefs.wrong[learnt])
+    verdicts = _verdicts(rows, votes, fitted, beliefs, wrongs, cut=cut, information=information)
+    return Judged(verdicts=verdicts, learnt=_learnt(fitted, beliefs, rows.candidates, cut, votes is not None))
+
+
+def judge_more(learnt: Learnt, before: LabelVerdicts, candidates: Candidates, indices: NDArray[np.integer] | None) -> LabelVerdicts:  # fmt: skip
+    """Verdicts on further rows, which the channel was not fitted to; what is said of all labels together stays that of `before`.
+
+    indices (q, m): their nearest rows among the judged ones, -1 = missing; needed where the judged rows had theirs.
+    """
+    votes = None if indices is None else asked(indices, learnt.beliefs.n)
+    pieces = [candidates.log_p]
+    if learnt.has_look_alikes:
+        if votes is None:
+            raise ReweighError("These rows need their look-alikes: the verdicts before were made with them.")
+        pieces.append(look_alike_evidence(votes, stored_beliefs(learnt.beliefs), candidates))
+    rows = replace(candidates, labels=np.maximum(candidates.labels, 0))
+    pairs, fitted = pairs_of(rows), Pairs(number=np.zeros((0, 0), np.int32), truth=learnt.truth, label=learnt.label)
+    passed = passed_at(learnt.channel, fitted, pairs, learnt.prior)
+    seen = Observed(candidates=rows, pieces=tuple(pieces), pairs=pairs, prior=learnt.prior)
+    beliefs = believed(seen, replace(learnt.channel, passed=passed), candidates.labels >= 0)
+    around = (
+        None if votes is None else Around(votes=votes, entropy=learnt.entropy, wrong=learnt.wrong, labels=before.labels)
+    )
+    person = np.full(candidates.n, np.nan)
+    return replace(before, **_row_verdicts(candidates, beliefs, around, person, learnt.cut))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Around:
+    """The look-alikes of n rows and what is known of them, (r,) each."""
+
+    votes: sparse.csr_matrix
+    """(n, r)"""
+    entropy: NDArray[np.float32]
+    wrong: NDArray[np.float32]
+    labels: NDArray[np.int32]
+
+
+def _verdicts(
+    rows: Asked, votes: sparse.csr_matrix | None, fitted: Fitted, beliefs: Beliefs, wrongs: list[NDArray[np.float32]], *, cut: float, information: float
+) -> LabelVerdicts:  # fmt: skip
+    candidates, learnt, k = rows.candidates, rows.is_learnt, rows.candidates.k
+    labels = candidates.labels
+    around = None if votes is None else Around(votes=votes, entropy=beliefs.entropy, wrong=beliefs.wrong, labels=labels)
+    of_rows = _row_verdicts(candidates, beliefs, around, rows.person, cut)
+    own = [w[learnt] for w in wrongs]
+    rate, held = float(np.mean(own[0], dtype=np.float64)), overall_range(own)
+    looks = int((~np.isnan(rows.person[learnt])).sum())
+    if looks > 1:
+        rate, held = rate_from_looks(own[0], rows.person[learnt])
+    return LabelVerdicts(
+        **of_rows, noise_rate=rate, noise_rate_range=held, is_interval=looks > 1,
+        class_noise=class_rates(own[0], labels[learnt], k), class_noise_ranges=class_ranges(own, labels[learnt], k),
+        confusions=confusions(candidates, beliefs.q, _pairs(candidates, fitted), learnt),
+        clearness=fitted.clearness, information=information,
+        notes=tuple(_notes(candidates, around, of_rows["wrong"], information)),
+        facts=_facts(fitted, cut, looks),
+    )  # fmt: skip
+
+
+def _row_verdicts(
+    candidates: Candidates, beliefs: Beliefs, around: Around | None, person: NDArray[np.floating], cut: float
+) -> dict[str, Any]:  # fmt: skip
+    """The arrays of a row each of `LabelVerdicts`; person (n,): 1 the label is right, 0 wrong, NaN nobody looked."""
+    wrong = np.where(np.isnan(person), beliefs.wrong, 1 - person).astype(np.float32)
+    has_label = candidates.labels >= 0
+    flagged = has_label & (wrong >= cut)
+    suggested, probability = _suggestion(candidates, beliefs, flagged)
+    second = np.take_along_axis(candidates.classes_of(slice(None)), beliefs.second[:, None].astype(np.int64), 1)[:, 0]
+    is_also = has_label & ~flagged & (beliefs.second_share >= ALSO)
+    return {
+        "labels": candidates.labels, "wrong": flagged, "probability_right": 1 - wrong, "suggested_label": suggested,
+        "probability_suggested": probability, "also_plausible": np.where(is_also, second, -1).astype(np.int32),
+        "none_of_the_classes": has_label & _none_of_the_classes(around, beliefs),
+        "review_order": _review_order(candidates, beliefs, around, ~np.isnan(person)),
+    }  # fmt: skip
+
+
+def _learnt(fitted: Fitted, beliefs: Beliefs, candidates: Candidates, cut: float, has_look_alikes: bool) -> Learnt:
+    pairs = fitted.seen.pairs
+    return Learnt(
+        channel=fitted.channel, truth=pairs.truth, label=pairs.label, prior=fitted.seen.prior, cut=cut,
+        beliefs=as_log_probabilities(candidates, beliefs.q), entropy=beliefs.entropy, wrong=beliefs.wrong,
+        has_look_alikes=has_look_alikes,
+    )  # fmt: skip
+
+
+def _pairs(candidates: Candidates, fitted: Fitted) -> Pairs:
+    """Numbers of the pairs of all rows, those without a label as class 0: nobody counts them."""
+    if candidates is fitted.seen.candidates:
+        return fitted.seen.pairs
+    return pairs_of(replace(candidates, labels=np.maximum(candidates.labels, 0)))
+
+
+def _suggestion(
+    candidates: Candidates, beliefs: Beliefs, flagged: NDArray[np.bool_]
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """(class, probability), (n,) each: the class most believed in but the label, for flagged rows; -1 and NaN elsewhere."""
+    suggested = np.full(candidates.n, -1, np.int32)
+    probability = np.full(candidates.n, np.nan, np.float32)
+    at = np.flatnonzero(flagged)
+    q = beliefs.q[at, : candidates.m].copy()
+    q[np.arange(len(at)), candidates.own[at]] = -1
+    best = q.argmax(axis=1)
+    suggested[at] = np.take_along_axis(candidates.classes_of(at), best[:, None], 1)[:, 0]
+    probability[at] = q[np.arange(len(at)), best]
+    return suggested, probability
+
+
+def _none_of_the_classes(around: Around | None, beliefs: Beliefs) -> NDArray[np.bool_]:
+    """(n,) u = .5 H_i + .5 mean H of the look-alikes + 2 max(0, mean w of the look-alikes - mean w) >= .65; nobody without features.
+
+    Unknown classes form dense groups of their own; what marks them is look-alikes whose labels do not agree either.
+    """
+    if around is None:
+        return np.zeros(len(beliefs.wrong), bool)
+    usual = float(np.nanmean(around.wrong, dtype=np.float64))
+    entropy = mean_of_look_alikes(around.votes, around.entropy)
+    excess = np.maximum(0, mean_of_look_alikes(around.votes, np.nan_to_num(around.wrong, nan=usual)) - usual)
+    return 0.5 * beliefs.entropy + 0.5 * entropy + 2 * excess >= NONE_FROM
+
+
+def _label_share(around: Around | None, own: NDArray[np.int32]) -> NDArray[np.float64]:
+    """(n,) share of the look-alikes with a label that carry the row's `own`; NaN without such."""
+    if around is None:
+        return np.full(len(own), np.nan)
+    row = np.repeat(np.arange(len(own)), np.diff(around.votes.indptr))
+    theirs = around.labels[around.votes.indices]
+    n = np.bincount(row, weights=theirs >= 0, minlength=len(own))
+    same = np.bincount(row, weights=(theirs >= 0) & (theirs == own[row]), minlength=len(own))
+    return np.divide(same, n, out=np.full(len(n), np.nan), where=n > 0)
+
+
+def _review_order(
+    candidates: Candidates, beliefs: Beliefs, around: Around | None, is_known: NDArray[np.bool_]
+) -> NDArray[np.int32]:
+    """(n,) places from 1 by logit(w) + logit(1 - m), m the mean of p(label) and the look-alikes' share of it; 0 without a label.
+
+    Rows that a person has looked at come last: they need no second look.
+    """
+    at = np.flatnonzero(candidates.labels >= 0)
+    share = _label_share(around, candidates.labels)[at]
+    p = np.exp(candidates.log_p[at, candidates.own[at]].astype(np.float64))
+    m = np.where(np.isnan(share), p, (p + share) / 2)
+    doubt = _logit(beliefs.wrong[at]) + _logit(1 - m)
+    order = at[np.lexsort((at, -doubt, is_known[at]))]
+    places = np.zeros(candidates.n, np.int32)
+    places[order] = np.arange(1, len(order) + 1)
+    return places
+
+
+def _logit(share: NDArray[np.floating]) -> NDArray[np.float64]:
+    held = np.clip(np.asarray(share, np.float64), 1e-6, 1 - 1e-6)
+    return np.log(held) - np.log1p(-held)
+
+
+def _entropy(labels: NDArray[np.int32], k: int) -> float:
+    """Of the given labels, in nats; above 0 as there are two classes at least."""
+    share = np.bincount(labels, minlength=k) / len(labels)
+    share = share[share > 0]
+    return float(-(share * np.log(share)).sum())
+
+
+def _notes(candidates: Candidates, around: Around | None, flagged: NDArray[np.bool_], information: float) -> list[str]:
+    notes = []
+    at = np.flatnonzero(candidates.labels >= 0)
+    own = candidates.log_p[at, candidates.own[at]]
+    agreement = float((own >= candidates.log_p[at, : candidates.m].max(axis=1)).mean())
+    sure = float(np.exp(own).mean(dtype=np.float64))
+    share = _label_share(around, candidates.labels)[at]
+    of_look_alikes = float(np.nanmean(share)) if not np.isnan(share).all() else 0.0
+    if agreement > SUSPICIOUS_AGREEMENT and sure > SUSPICIOUS_PROBABILITY and of_look_alikes < 0.9:
+        notes.append(
+            f"{agreement:.1%} of the labels are the most probable class: either nearly all are right, or the probabilities come from a "
+            "model that has seen these labels; they must be held out"
+        )
+    if information < 0.1 or agreement < 0.5:
+        notes.append(
+            f"do not trust single verdicts: the predictions agree with {agreement:.0%} of the labels and cannot tell these classes apart"
+        )
+    elif flagged[at].mean() > 0.5:
+        notes.append(
+            f"{flagged[at].mean():.0%} of the labels are flagged: are labels and class numbers of the same list?"
+        )
+    return notes
+
+
+def _facts(fitted: Fitted, cut: float, looks: int) -> dict[str, object]:
+    channel = fitted.channel
+    return {
+        "slopes": [float(a) for a in channel.slopes], "objective": float(channel.objective), "scale_ratio": fitted.ratio,
+        "cut_off": cut, "rounds_of_look_alikes": fitted.n_rounds, "looks": looks,
+    }  # fmt: skip
+
+
+def _silent(rows: Asked, note: str, *, information: float = 0.0) -> Judged:
+    """Nothing can be told: no flag, no rate, and why."""
+    candidates, k = rows.candidates, rows.candidates.k
+    n, labels = candidates.n, candidates.labels
+    nothing, never = np.full(n, np.nan, np.float32), np.full(n, -1, np.int32)
+    order = np.zeros(n, np.int32)
+    order[labels >= 0] = np.arange(1, int((labels >= 0).sum()) + 1)
+    verdicts = LabelVerdicts(
+        labels=labels, wrong=np.zeros(n, bool), probability_right=nothing, suggested_label=never, probability_suggested=nothing.copy(),
+        also_plausible=never.copy(), none_of_the_classes=np.zeros(n, bool), review_order=order, noise_rate=float("nan"),
+        noise_rate_range=(float("nan"), float("nan")), is_interval=False, class_noise=np.full(k, np.nan),
+        class_noise_ranges=np.full((k, 2), np.nan),
+        confusions=Confusions(given=np.zeros(0, np.int32), truth=np.zeros(0, np.int32), expected=np.zeros(0), k=k),
+        clearness=float("nan"), information=information, notes=(note,),
+    )  # fmt: skip
+    return Judged(verdicts=verdicts, learnt=None)
