@@ -32,6 +32,8 @@ class EvidenceInputs:
     probe: ProbeSettings
     is_fitted: NDArray[np.bool_] | None = None
     """(n,) rows that models may learn from; None: all. The others are judged like any row."""
+    person: NDArray[np.float32] | None = None
+    """(n,) what a person said of the label, as far as it may serve: 1 right, 0 wrong, NaN nothing; None: nobody looked"""
     columns: Callable[[Sequence[str], NDArray[np.int64]], pa.Table] | None = None
     """columns(names, positions into `rows`) -> table of texts; None: there are no columns"""
     classes: Classes | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from reweigh.errors import ReweighError
 from reweigh.probes.log_probabilities import TOP_M
@@ -18,6 +19,8 @@ class EvidenceSettings:
     """Classes kept for each row where all log-probabilities would take 2 GiB or more, 1 or more."""
     n_neighbours: int = 20
     """Nearest images by cosine that vote on a label, 1 or more; 20 was measured best."""
+    truth: Literal["auto", "clear"] = "auto"
+    """How clear-cut the classes are taken to be: `auto` chooses; `clear`: no image is ambiguous, so doubt means a wrong label."""
     verified: int = 0
     """Checked labels that may serve as evidence, drawn by hash, 0 or more; they are left out where quality is measured."""
 

@@ -16,6 +16,7 @@ from reweigh.evidence.held_out import HeldOut, chosen_held_out, load_held_out, m
 from reweigh.evidence.inputs import EvidenceInputs
 from reweigh.evidence.neighbours import chosen_neighbours, load_neighbours, make_neighbours, save_neighbours
 from reweigh.evidence.own_text import load_own_text, make_own_text, save_own_text
+from reweigh.evidence.posterior import chosen_posterior, load_posterior, make_posterior, save_posterior
 from reweigh.evidence.settings import EvidenceSettings
 
 
@@ -95,6 +96,15 @@ EVIDENCE: dict[str, EvidenceInfo] = {
         choose=chosen_neighbours,
         save=save_neighbours,
         load=load_neighbours,
+    ),
+    "posterior": EvidenceInfo(
+        description="verdicts: how probably each label is right, given both of these, and what it should be",
+        make=make_posterior,
+        needs=("held_out", "neighbours"),
+        reads=("n_folds", "kept_classes", "probe", "n_neighbours", "truth", "verified"),
+        choose=chosen_posterior,
+        save=save_posterior,
+        load=load_posterior,
     ),
     "density": EvidenceInfo(
         description="how densely the image lies among those of its label",

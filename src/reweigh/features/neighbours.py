@@ -43,32 +43,49 @@ def nearest_neighbours(
     (an unreadable image) has no neighbours and is nobody's. Ties are broken by position. Same seed, same bytes, for any
     number of threads. Raises ReweighError for NaN or infinity.
     """
+    own = np.arange(len(rows)) if groups is None else groups
+    return nearest_to(
+        features, rows, rows, own, own, n_neighbours=n_neighbours, n_components=n_components, seed=seed
+    )  # fmt: skip
+
+
+def nearest_to(
+    features: FeatureMatrix, queries: NDArray[np.int64], rows: NDArray[np.int64], query_groups: NDArray[np.int64], groups: NDArray[np.int64], *,
+    n_neighbours: int, n_components: int = 256, seed: int = 0,
+) -> Neighbours:  # fmt: skip
+    """Neighbours of each of `queries` (q,) among `rows` (n,), none of its own group; the projection is that of `rows`.
+
+    As `nearest_neighbours` otherwise; indices (q, n_neighbours) are positions into `rows`.
+    """
     if n_neighbours < 1:
         raise ReweighError(f"n_neighbours must be 1 or more, found {n_neighbours}.")
-    points = project(features, rows, fit_projection(features, rows, n_components=n_components, seed=seed))
-    known = np.flatnonzero(points.any(axis=1))
-    indices = np.full((len(rows), n_neighbours), -1, np.int32)
-    similarities = np.zeros((len(rows), n_neighbours), np.float16)
-    if len(known):
-        own = known if groups is None else np.unique(groups[known], return_inverse=True)[1]
-        found, cosine = _search_others(points[known], own, n_neighbours, seed=seed)
-        indices[known] = np.where(found >= 0, known[found], -1)
-        similarities[known] = np.where(found >= 0, cosine, 0)
+    projection = fit_projection(features, rows, n_components=n_components, seed=seed)
+    points = project(features, rows, projection)
+    asked = points if queries is rows else project(features, queries, projection)
+    known, known_asked = (np.flatnonzero(p.any(axis=1)) for p in (points, asked))
+    indices = np.full((len(queries), n_neighbours), -1, np.int32)
+    similarities = np.zeros((len(queries), n_neighbours), np.float16)
+    if len(known) and len(known_asked):
+        found, cosine = _search_others(
+            points[known], groups[known], asked[known_asked], query_groups[known_asked], n_neighbours, seed=seed
+        )  # fmt: skip
+        indices[known_asked] = np.where(found >= 0, known[found], -1)
+        similarities[known_asked] = np.where(found >= 0, cosine, 0)
     return Neighbours(indices=indices, similarities=similarities)
 
 
 def _search_others(
-    points: NDArray[np.float32], own: NDArray[np.int64], n_neighbours: int, *, seed: int
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """The nearest points of another group; the search is widened for the rows that their own group has crowded."""
+    points: NDArray[np.float32], groups: NDArray[np.int64], asked: NDArray[np.float32], own: NDArray[np.int64], n_neighbours: int, *, seed: int
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:  # fmt: skip
+    """The nearest points of another group than the asked one's; the search is widened for the rows that their own group has crowded."""
     n = len(points)
     search = _index(points, seed=seed)
-    found = np.full((n, n_neighbours), -1, np.int64)
-    cosine = np.zeros((n, n_neighbours), np.float32)
-    pending, width = np.arange(n), min(n, n_neighbours + 8)
+    found = np.full((len(asked), n_neighbours), -1, np.int64)
+    cosine = np.zeros((len(asked), n_neighbours), np.float32)
+    pending, width = np.arange(len(asked)), min(n, n_neighbours + 8)
     while len(pending):
-        values, positions = search(points[pending], width)
-        allowed = (positions >= 0) & (own[positions] != own[pending, None])
+        values, positions = search(asked[pending], width)
+        allowed = (positions >= 0) & (groups[positions] != own[pending, None])
         first = np.argsort(~allowed, axis=1, kind="stable")[:, :n_neighbours]
         kept = np.take_along_axis(allowed, first, axis=1)
         columns = first.shape[1]
