@@ -28,7 +28,7 @@ from reweigh.features.model_folder import load_model
 from reweigh.features.store import unreadable_rows
 from reweigh.layouts.table_of_layouts import index
 from reweigh.progress import Progress, silent
-from reweigh.runs.folder import stored_recipe
+from reweigh.runs.folder import check_trained, stored_recipe
 from reweigh.runs.measured import Row, metrics_lines, notes_of
 from reweigh.runs.resolve import set_threads
 from reweigh.runs.source import Source, is_run, state_of
@@ -58,6 +58,7 @@ def evaluate_run(run: Path, on: Path | None = None, *, progress: Progress = sile
         metrics = read_json(run / "metrics.json")
         header, lines = metrics_lines(metrics)
         return Evaluated(header=header, lines=lines, notes=notes_of(metrics), metrics=metrics)
+    check_trained(run)
     set_threads(recipe.threads)
     place = place_of(run, on)
     catalog = _catalog(on, place, progress)

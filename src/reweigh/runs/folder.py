@@ -105,6 +105,27 @@ def resolved_before(run: Path, requested: Recipe) -> Recipe | None:
     return stored_recipe(run)
 
 
+def requested_before(run: Path) -> Recipe | None:
+    """What this run was asked for last, nothing of it resolved; None where there is no run that got that far."""
+    requested = read_json(run / "run.json").get("requested") if is_run(run) else None
+    return None if requested is None else recipe_from(requested)
+
+
+def check_trained(run: Path) -> None:
+    """Return where the run has a model. Raises ReweighError that says how to get one, where it was checked only or stopped."""
+    if (run / "model" / "config.json").is_file():
+        return
+    if was_checked(run):
+        raise ReweighError(f"The run {run} was checked, not trained; go on with: reweigh run {run}")
+    raise ReweighError(f"The run {run} has no model yet; finish it: reweigh run {run}")
+
+
+def was_checked(run: Path) -> bool:
+    """Whether the run's figures are those of `check`, and no model of it was trained."""
+    figures = run / "metrics.json"
+    return figures.is_file() and not read_json(figures).get("is_trained", True)
+
+
 def stored_recipe(run: Path) -> Recipe:
     """The resolved recipe of a run. Raises ReweighError where the folder is no run or never got that far."""
     path = run / "recipe.toml"

@@ -46,24 +46,38 @@ def measure(
     `baseline`: the head without weights, measured on the same test images and compared. Holds results only: no time,
     no path, no host.
     """
-    unreadable = unreadable_rows(features)
-    test = np.setdiff1d(splits.test, unreadable)
-    on_training = as_json(evaluate_held_out(catalog, held_out, settings=settings, seed=seed))
+    test = np.setdiff1d(splits.test, unreadable_rows(features))
+    on_training = measure_held_out(catalog, features, splits, held_out, settings=settings, seed=seed)
     on_test = evaluate_rows(catalog, features, test, model, settings=settings, seed=seed) if len(test) else None
     before, gain = None, None
     if baseline is not None and on_test is not None:
         before = evaluate_rows(catalog, features, test, baseline, settings=settings, seed=seed)
         gain = compare(before, on_test, answers(catalog, test), settings=settings, seed=seed)
+    return {
+        **on_training,
+        "is_trained": True,
+        "test": None if on_test is None else {**as_json(on_test), "source": splits.source},
+        "baseline": None if before is None else {**as_json(before), "source": splits.source},
+        "gain": gain,
+    }
+
+
+def measure_held_out(
+    catalog: Catalog, features: Features, splits: Splits, held_out: HeldOut, *, settings: EvaluationSettings, seed: int
+) -> dict[str, Any]:
+    """The same for a run that was checked, not trained: it has no figures on test images."""
+    on_training = as_json(evaluate_held_out(catalog, held_out, settings=settings, seed=seed))
     strength = held_out.strength
     return {
         "format": 1,
+        "is_trained": False,
         "data": {
             "images": catalog.n,
             "classes": catalog.k,
             "class_names": list(read_classes(catalog).names),
             "training_images": len(splits.train),
             "unlabelled": int((read_labels(catalog) < 0).sum()),
-            "unreadable": len(unreadable),
+            "unreadable": len(unreadable_rows(features)),
         },
         "held_out": {
             **on_training,
@@ -73,9 +87,9 @@ def measure(
             "grid_losses": None if strength is None else list(strength.held_out_losses),
             "unconverged_folds": list(held_out.unconverged_folds),
         },
-        "test": None if on_test is None else {**as_json(on_test), "source": splits.source},
-        "baseline": None if before is None else {**as_json(before), "source": splits.source},
-        "gain": gain,
+        "test": None,
+        "baseline": None,
+        "gain": None,
     }
 
 
@@ -147,7 +161,9 @@ def notes_of(metrics: dict[str, Any]) -> list[str]:
     notes = []
     if test and test["source"] in SOURCES:
         notes.append(SOURCES[test["source"]])
-    if test is None:
+    if not metrics.get("is_trained", True):
+        notes.append("checked, not trained: there is no model to test yet")
+    elif test is None:
         notes.append("no test images: every class has too few images to set one aside")
     if metrics["data"]["unlabelled"]:
         notes.append(

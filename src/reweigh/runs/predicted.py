@@ -16,7 +16,7 @@ from reweigh.evaluation.new_images import predict
 from reweigh.features.model_folder import load_model
 from reweigh.layouts.find_images import find_images
 from reweigh.progress import Progress, silent
-from reweigh.runs.folder import stored_recipe
+from reweigh.runs.folder import check_trained, stored_recipe
 from reweigh.runs.resolve import set_threads
 
 WRITERS = {".csv": pyarrow.csv.write_csv, ".parquet": pyarrow.parquet.write_table}
@@ -40,8 +40,7 @@ def predict_images(run: Path, path: Path, output: Path, *, top: int = 5, progres
     if output.is_dir():
         raise ReweighError(f"{output} is a folder; name a file in it, such as {output / 'predictions.csv'}.")
     recipe = stored_recipe(run)
-    if not (run / "model" / "config.json").is_file():
-        raise ReweighError(f"The run {run} has no model yet; finish it: reweigh run {run}")
+    check_trained(run)
     set_threads(recipe.threads)
     images = list(find_images(path))
     if not images:
