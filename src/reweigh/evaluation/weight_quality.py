@@ -150,12 +150,13 @@ def _score_quality(
 
 def quality_as_json(quality: Quality) -> dict[str, Any]:
     """The figures as plain JSON values, null for what could not be measured."""
-    return _plain(asdict(quality))
+    return plain_values(asdict(quality))
 
 
-def _plain(value: Any) -> Any:
+def plain_values(value: Any) -> Any:
+    """Nested dicts of figures as JSON has them: null for NaN and for an interval with a NaN."""
     if isinstance(value, dict):
-        return {name: _plain(inner) for name, inner in value.items()}
+        return {name: plain_values(inner) for name, inner in value.items()}
     if isinstance(value, tuple):
         return [float(end) for end in value] if all(map(math.isfinite, value)) else None
     if isinstance(value, float):
