@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
@@ -16,6 +17,9 @@ from rich.table import Table
 
 from reweigh.errors import ReweighError, ReweighWarning
 from reweigh.progress import Progress
+
+if TYPE_CHECKING:
+    from reweigh.runs.check import CheckResult
 
 SECONDS_BETWEEN_LINES = 10.0
 
@@ -56,6 +60,20 @@ def results(header: Sequence[str], rows: Sequence[Sequence[str]], notes: Sequenc
         tell(f"note: {line}")
     say(f"model:  {run / 'model'}")
     say(f"report: {run / 'report.html'}")
+
+
+def checked(result: CheckResult, seconds: float) -> None:
+    """Print what a check has to say: tables, notes, where its files lie, what to do next, and how long it took."""
+    table(result.lines)
+    for title, header, rows in result.tables:
+        say("")
+        table(rows, header=header, title=title)
+    for line in result.notes:
+        tell(f"note: {line}")
+    say("")
+    for name, what in [*result.files, *(("next", step) for step in result.next_steps)]:
+        say(f"{name + ':':<10}{what}")  # not a table: that would break a long path, and it is there to be copied
+    tell(f"checked {result.n:,} labelled images in {seconds:.0f} s")
 
 
 def say(line: str) -> None:

@@ -11,12 +11,13 @@ from typing import Annotated
 import typer
 
 from reweigh import __version__
-from reweigh.cli import demo, evaluate, index, predict, report, run, webify
+from reweigh.cli import check, demo, evaluate, index, predict, report, run, webify
 from reweigh.errors import ReweighError
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "demo": demo.demo,
     "index": index.index,
+    "check": check.check,
     "run": run.run,
     "report": report.report,
     "evaluate": evaluate.evaluate,
@@ -50,7 +51,7 @@ Version = Annotated[
 ]
 
 
-@app.callback(epilog="Start with **reweigh demo** (nothing to download), then **reweigh run PHOTOS**.")
+@app.callback(epilog="Start with **reweigh demo** (nothing to download), then **reweigh check PHOTOS**.")
 def reweigh(version: Version = False) -> None:
     """Learn image classifiers from noisily labelled web images: see what is wrong, train, and get a page to show."""
 

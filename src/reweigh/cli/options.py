@@ -20,6 +20,26 @@ Data = Annotated[
 Output = Annotated[
     Path | None, typer.Option("-o", "--output", metavar="FOLDER", help="Where to write.", show_default=False)
 ]
+Recipe = Annotated[
+    str | None,
+    typer.Option(
+        "--recipe", metavar="NAME|FILE", help="A recipe by name, or a TOML file; `auto` where not said, or that of the run.",
+        show_default=False,
+    ),
+]  # fmt: skip
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a setting, e.g. backbone.name=resnet50. Repeat for more."),
+]
+Plan = Annotated[
+    bool, typer.Option("--plan", metavar="", help="Print images, memory, disk and time, and stop before any work.")
+]
+NoPreview = Annotated[
+    bool, typer.Option("--no-preview", metavar="", help="Leave out the first look at 2,000 images before long work.")
+]
+Cache = Annotated[
+    Path | None, typer.Option("--cache", metavar="FOLDER", help="Keep features here instead of in the catalog.")
+]
 Layout = Annotated[
     str | None,
     typer.Option(

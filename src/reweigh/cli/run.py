@@ -8,41 +8,43 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reweigh.cli import console
-from reweigh.cli.options import Columns, Data, Labels, Layout, NoHash, Output, Tars, layout_options
-from reweigh.recipes import DEFAULT_RECIPE
+from reweigh.cli.options import (
+    Cache,
+    Columns,
+    Data,
+    Labels,
+    Layout,
+    NoHash,
+    NoPreview,
+    Output,
+    Plan,
+    Recipe,
+    Set,
+    Tars,
+    layout_options,
+)
 
 if TYPE_CHECKING:
     from reweigh.runs.recipe import Recipe as Settings
     from reweigh.runs.source import Source
 
-Recipe = Annotated[str, typer.Option("--recipe", metavar="NAME|FILE", help="A recipe by name, or a TOML file.")]
-Set = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Change a setting, e.g. backbone.name=resnet50. Repeat for more."),
-]
-
 
 def run(
     data: Data,
-    recipe: Recipe = DEFAULT_RECIPE,
+    recipe: Recipe = None,
     output: Output = None,
     changes: Set = None,
-    plan: Annotated[
-        bool, typer.Option("--plan", metavar="", help="Print images, memory, disk and time, and stop before any work.")
-    ] = False,
+    plan: Plan = False,
     redo: Annotated[
         str | None,
         typer.Option(
-            "--redo", metavar="STAGE", help="Make a stage anew: features, evidence, weights, training, metrics."
+            "--redo",
+            metavar="STAGE",
+            help="Make a stage anew: features, evidence, verdicts, weights, training, metrics.",
         ),
     ] = None,
-    no_preview: Annotated[
-        bool,
-        typer.Option("--no-preview", metavar="", help="Leave out the first look at 2,000 images before long work."),
-    ] = False,
-    cache: Annotated[
-        Path | None, typer.Option("--cache", metavar="FOLDER", help="Keep features here instead of in the catalog.")
-    ] = None,
+    no_preview: NoPreview = False,
+    cache: Cache = None,
     layout: Layout = None,
     column: Columns = None,
     tar: Tars = None,
@@ -54,16 +56,17 @@ def run(
     The recipe `auto` pools all evidence that the data allows and balances the classes; `baseline` weighs nothing;
     `balance` and `curriculum` are there too.
 
-    The same command in the same folder goes on where it stopped and repeats nothing. Where DATA has no test images,
+    The same command in the same folder goes on where it stopped and repeats nothing; after `reweigh check` it goes on from
+    there. Where DATA has no test images,
     10 % of each class are set aside. *Agreement* is against the labels given; *accuracy* only against checked ones.
     """
-    from reweigh.runs.recipe import read_recipe
+    from reweigh.runs.opening import recipe_for
     from reweigh.runs.source import Source
 
     source = Source(path=data, layout=layout, options=layout_options(column, tar, labels, no_hash))
-    requested = read_recipe(recipe, changes or [])
+    requested = recipe_for(source, recipe, changes or [], output)
     if plan:
-        _show_plan(source, requested, output)
+        show_plan(source, requested, output)
         return
     from reweigh.runs.run import run as run_recipe
 
@@ -74,7 +77,8 @@ def run(
     console.results(result.header, result.lines, result.notes, result.run)
 
 
-def _show_plan(source: Source, requested: Settings, output: Path | None) -> None:
+def show_plan(source: Source, requested: Settings, output: Path | None) -> None:
+    """Print what the work will cost."""
     from reweigh.runs.plan import plan_run
 
     with console.watched() as progress:

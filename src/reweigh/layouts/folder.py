@@ -127,7 +127,10 @@ def _no_class_folders(source: Path) -> str:
     names = sorted(p.name for p in source.iterdir() if p.is_file())
     images, tables = [n for n in names if is_image(n)], [n for n in names if form_of(source / n)]
     if images:
-        return f"{source} has {len(images):,} images but no folder a class; sort them into folders, or give a table with file and label."
+        return (
+            f"{source} has {len(images):,} images but no folder a class; sort them into folders, or give a table with file and label. "
+            f"If {source.name} is itself one class among others, name the folder above it: {source.parent}."
+        )
     if tables:
         return f"{source} has no folder a class, but tables ({_some(tables)}): name the table itself, {source / tables[0]}."
     return f"{source} is empty: looked for a folder a class with images in it; found {_some(names) if names else 'nothing'}."

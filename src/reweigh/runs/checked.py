@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import filecmp
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -53,11 +55,12 @@ def publish_verdicts(run: Path, judged: Completed, catalog: Catalog, *, progress
 
     The table comes first: where verdicts.parquet is there already, so is its table, and a person may have edited it.
     """
-    made = (judged.folder / VERDICTS).read_bytes()
-    before = run / VERDICTS
-    if not (run / VERDICT_CSV).is_file() or not before.is_file() or before.read_bytes() != made:
-        write_verdicts_csv(judged.folder / VERDICTS, catalog, run / VERDICT_CSV, progress=progress)
-        write_bytes(before, made)
+    made, published = judged.folder / VERDICTS, run / VERDICTS
+    is_there = (run / VERDICT_CSV).is_file() and published.is_file() and filecmp.cmp(made, published, shallow=False)
+    if not is_there:
+        write_verdicts_csv(made, catalog, run / VERDICT_CSV, progress=progress)
+        shutil.copyfile(made, published.with_name(f"{VERDICTS}.partial"))
+        published.with_name(f"{VERDICTS}.partial").replace(published)
     write_bytes(run / VERDICT_FACTS, (judged.folder / VERDICT_FACTS).read_bytes())
 
 

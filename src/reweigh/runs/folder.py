@@ -111,6 +111,11 @@ def requested_before(run: Path) -> Recipe | None:
     return None if requested is None else recipe_from(requested)
 
 
+def same_request(one: Recipe | None, other: Recipe) -> bool:
+    """Whether both ask for the same, as JSON says it."""
+    return one is not None and _as_json(one) == _as_json(other)
+
+
 def check_trained(run: Path) -> None:
     """Return where the run has a model. Raises ReweighError that says how to get one, where it was checked only or stopped."""
     if (run / "model" / "config.json").is_file():
