@@ -1,4 +1,4 @@
-"""`reweigh evaluate`: a run's model on its own test images, or on another data set of the same classes."""
+"""`reweigh evaluate`: a run's model on its own test images or on other data; or how good its verdicts are."""
 
 from __future__ import annotations
 
@@ -17,11 +17,19 @@ def evaluate(
         Path | None,
         typer.Option("--on", metavar="DATA", help="Another folder, table or catalog with the same classes."),
     ] = None,
+    detection: Annotated[
+        bool,
+        typer.Option("--detection", help="Measure the verdicts on labels instead, where right answers are known."),
+    ] = False,
 ) -> None:
     """Measure a run's model: top-1, top-5, averaged over classes, with 95 % intervals.
 
-    Where right labels are known, also how well the weights and each factor find the wrong ones.
+    Where right labels are known, also how well the weights and each factor find the wrong ones. With --detection: how
+    good the verdicts are, beside plain argmax != label; the figures go to RUN/detection.json.
     """
+    if detection:
+        _detection(run, on)
+        return
     from reweigh.runs.evaluated import evaluate_run
     from reweigh.runs.measured import QUALITY_HEADER, quality_lines
 
@@ -32,4 +40,18 @@ def evaluate(
         console.say("")
         console.table(rows, header=QUALITY_HEADER, title=title)
     for line in result.notes:
+        console.tell(f"note: {line}")
+
+
+def _detection(run: Path, on: Path | None) -> None:
+    from reweigh.runs.detection import DETECTION, evaluate_detection
+    from reweigh.runs.detection_lines import HEADER, detection_notes, detection_tables
+
+    with console.watched():
+        quality = evaluate_detection(run, on)
+    for title, rows in detection_tables(quality):
+        console.table(rows, header=HEADER, title=title)
+        console.say("")
+    console.say(f"figures: {run / DETECTION}")
+    for line in detection_notes(quality):
         console.tell(f"note: {line}")

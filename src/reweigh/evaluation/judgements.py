@@ -68,7 +68,8 @@ ROW_ARRAYS = ("flagged", "ranking", "probability_right", "suggested_label", "non
 def chosen(judgement: Judgement, at: NDArray[np.int64]) -> Judgement:
     """The same about some of its rows."""
     values: dict[str, Any] = {name: getattr(judgement, name) for name in ROW_ARRAYS}
-    return replace(judgement, **{name: None if own is None else own[at] for name, own in values.items()})
+    taken: dict[str, Any] = {name: None if own is None else own[at] for name, own in values.items()}
+    return replace(judgement, **taken)
 
 
 def check_judgements(n: int, judgements: Mapping[str, Judgement]) -> None:
