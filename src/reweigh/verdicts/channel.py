@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 
 from reweigh.verdicts.candidates import Candidates, row_blocks
 
-ALPHA = 1.0
-"""Rows' worth of prior on each class's noise."""
+RIDGE = 0.01
 LARGEST_SLOPE = 12.0
 FIRST_NOISE = 0.1
 FIRST_SLOPES = (2.0, 5.0)
@@ -68,17 +67,21 @@ class Observed:
     pairs: Pairs
     prior: NDArray[np.float64]
     """(k,) shares of the given labels"""
+    prior_rows: float = 1.0
+    """Rows' worth of belief, for each class, that its noise is that of all and goes to the classes by their shares"""
 
     @property
     def n(self) -> int:
         return self.candidates.n
 
 
-def observed(candidates: Candidates, pieces: Sequence[NDArray[np.float32]]) -> Observed:
+def observed(
+    candidates: Candidates, pieces: Sequence[NDArray[np.float32]], *, prior_rows: float = 1.0
+) -> Observed:
     """Rows that all have a label, ready to be fitted."""
     counts = np.bincount(candidates.labels, minlength=candidates.k)
     prior = (counts + 1) / (candidates.n + candidates.k)
-    return Observed(candidates=candidates, pieces=tuple(pieces), pairs=pairs_of(candidates), prior=prior)
+    return Observed(candidates=candidates, pieces=tuple(pieces), pairs=pairs_of(candidates), prior=prior, prior_rows=prior_rows)
 
 
 def pairs_of(candidates: Candidates) -> Pairs:
@@ -122,6 +125,11 @@ def fit_channel(seen: Observed, start: Channel, *, clearness: float, is_noisy: b
         before = channel.objective
         channel = _stepped(channel, sums, seen, is_noisy=is_noisy)
     return best
+
+
+def likelihood(seen: Observed, channel: Channel) -> float:
+    """Mean log P(y | x)."""
+    return _expected(seen, channel, clearness=0.0, is_noisy=True).objective
 
 
 @dataclass
@@ -235,7 +243,7 @@ def _stepped(channel: Channel, sums: _Sums, seen: Observed, *, is_noisy: bool) -
     step = np.clip(np.linalg.solve(hessian, sums.gradient), -0.5, 0.5)
     slopes = np.clip(channel.slopes + step, 0, LARGEST_SLOPE)
     shifts = channel.shifts + np.clip(
-        0.5 * (sums.shift_gradient - 0.01 * channel.shifts) / (sums.shift_curvature + 0.01), -0.3, 0.3
+        0.5 * (sums.shift_gradient - RIDGE * channel.shifts) / (sums.shift_curvature + RIDGE), -0.3, 0.3
     )
     shifts -= shifts.mean()
     if not is_noisy:
@@ -245,7 +253,7 @@ def _stepped(channel: Channel, sums: _Sums, seen: Observed, *, is_noisy: bool) -
     wrong = np.bincount(seen.pairs.truth, weights=np.where(is_wrong, sums.counts, 0), minlength=k).astype(np.float64)
     total = np.bincount(seen.pairs.truth, weights=sums.counts, minlength=k)
     mean = float((wrong.sum() + sums.rest_noise) / seen.n)
-    noise = np.clip((wrong + ALPHA * mean) / (total + ALPHA), 1e-6, 0.98)
+    noise = np.clip((wrong + seen.prior_rows * mean) / (total + seen.prior_rows), 1e-6, 0.98)
     passed, unseen = _passed(sums.counts, wrong, noise, seen)
     return replace(
         channel, slopes=slopes, shifts=shifts, noise=noise, passed=passed, unseen=unseen, mean_noise=mean
@@ -255,11 +263,11 @@ def _stepped(channel: Channel, sums: _Sums, seen: Observed, *, is_noisy: bool) -
 def _passed(
     counts: NDArray[np.float64], wrong: NDArray[np.float64], noise: NDArray[np.float64], seen: Observed
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """((p,) T at each pair, (k,) `unseen`): 1 - e_z on the diagonal, else e_z (N[z, y] + alpha prior_y) / their sum over y != z."""
+    """((p,) T at each pair, (k,) `unseen`): 1 - e_z on the diagonal, else e_z (N[z, y] + s prior_y) / their sum over y != z."""
     truth, label, prior = seen.pairs.truth, seen.pairs.label, seen.prior
-    total = wrong + ALPHA * (1 - prior)
-    spread = (counts + ALPHA * prior[label]) / total[truth]
-    return np.where(truth == label, 1 - noise[truth], noise[truth] * spread), noise * ALPHA / total
+    total = wrong + seen.prior_rows * (1 - prior)
+    spread = (counts + seen.prior_rows * prior[label]) / total[truth]
+    return np.where(truth == label, 1 - noise[truth], noise[truth] * spread), noise * seen.prior_rows / total
 
 
 def passed_at(channel: Channel, fitted: Pairs, pairs: Pairs, prior: NDArray[np.float64]) -> NDArray[np.float64]:

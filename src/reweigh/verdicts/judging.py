@@ -290,7 +290,7 @@ def _facts(fitted: Fitted, cut: float, looks: int) -> dict[str, object]:
     channel = fitted.channel
     return {
         "slopes": [float(a) for a in channel.slopes], "objective": float(channel.objective), "scale_ratio": fitted.ratio,
-        "cut_off": cut, "rounds_of_look_alikes": fitted.n_rounds, "looks": looks,
+        "prior_rows": fitted.seen.prior_rows, "cut_off": cut, "rounds_of_look_alikes": fitted.n_rounds, "looks": looks,
     }  # fmt: skip
 
 

@@ -24,6 +24,7 @@ from reweigh.verdicts.channel import (
 )
 from reweigh.verdicts.clearness import CLEAR, FIRST, GRID, RANGE, SAME, calibration, clearness_of, first_fit
 from reweigh.verdicts.look_alikes import beliefs, look_alike_evidence
+from reweigh.verdicts.prior_rows import chosen_prior_rows
 
 Truth = Literal["auto", "clear"]
 STEADY = 2e-3
@@ -76,6 +77,7 @@ def fit_posterior(
     progress("verdicts", 0, MOST_ROUNDS + 1, "noise and calibration")
     lam = CLEAR if truth == "clear" else FIRST
     seen = _seen(candidates, pieces, at)
+    seen = replace(seen, prior_rows=chosen_prior_rows(seen))
     fitted = _refitted(seen, first_fit(seen, clearness=lam), lam, truth=truth, most=2)
     if votes is not None:
         fitted, pieces = _with_look_alikes(candidates, votes, at, fitted, truth=truth, progress=progress)
@@ -159,7 +161,7 @@ def _with_look_alikes(
     for number in range(1, MOST_ROUNDS + 1):
         progress("verdicts", number, MOST_ROUNDS + 1, "look-alikes")
         pieces = [candidates.log_p, look_alike_evidence(votes, beliefs(candidates, now.q), candidates)]
-        seen, lam = _seen(candidates, pieces, at), fitted.clearness
+        seen, lam = replace(_seen(candidates, pieces, at), prior_rows=fitted.seen.prior_rows), fitted.clearness
         channel = first_fit(seen, clearness=lam) if number == 1 else fit_channel(seen, fitted.channel, clearness=lam)
         fitted = replace(_refitted(seen, channel, lam, truth=truth, most=1), n_rounds=number, loss=loss)
         before, now = now, believe(candidates, pieces, fitted)
