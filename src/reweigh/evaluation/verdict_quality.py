@@ -82,6 +82,8 @@ class MethodQuality:
     n_flagged: int
     flags: FlagFigures
     ranking: DetectionFigures
+    miss_rate_at_rate: Measured
+    """Share of the wrong rows not among the n_wrong ranked lowest; 1 - precision there"""
     probability_right: DetectionFigures | None
     """The same with rows ranked by that probability, which alone has a Brier score"""
     rate: RateFigures
@@ -186,13 +188,15 @@ def _method(asked: _Asked, kind: NDArray[np.str_], judgement: Judgement) -> Meth
     sizes, n_wrong, misjudged = class_errors(judged.flagged, is_right, labels, asked.k)
     expected = judged.flagged if judged.probability_right is None else 1 - judged.probability_right
     stated = judged.stated_rate
+    ranking = _ranked(judged.ranking, is_right, draws)
     by_probability = None if judged.probability_right is None else _ranked(judged.probability_right, is_right, draws)
     return MethodQuality(
         n=len(here),
         n_wrong=int(n_wrong.sum()),
         n_flagged=int(judged.flagged.sum()),
         flags=flag_figures(judged.flagged, is_right, labels, draws=draws),
-        ranking=_ranked(judged.ranking, is_right, draws),
+        ranking=ranking,
+        miss_rate_at_rate=_misses(ranking),
         probability_right=by_probability,
         rate=rate_figures(float(expected.mean()) if len(here) else math.nan, is_right, draws=draws),
         stated_rate=None if math.isnan(stated) else rate_figures(stated, is_right, draws=draws),
@@ -206,6 +210,11 @@ def _method(asked: _Asked, kind: NDArray[np.str_], judgement: Judgement) -> Meth
 
 def _ranked(scores: NDArray[np.floating], is_right: NDArray[np.bool_], draws: Draws) -> DetectionFigures:
     return detection_figures(scores, is_right, n_draws=draws.n_draws, confidence=draws.confidence, seed=draws.seed)
+
+
+def _misses(ranking: DetectionFigures) -> Measured:
+    low, high = ranking.precision_at_rate_interval
+    return Measured(value=1 - ranking.precision_at_rate, interval=(1 - high, 1 - low))
 
 
 def _class_rates(

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from reweigh.catalog.splits import resolve_splits
-from reweigh.catalog.tables import Catalog, read_labels, read_uids
+from reweigh.catalog.tables import Catalog, read_copies, read_labels, read_uids
 from reweigh.errors import ReweighError
 from reweigh.evaluation.judgements import Judgement, chosen
 from reweigh.evaluation.verdict_quality import verdict_quality, verdict_quality_as_json
@@ -26,7 +26,6 @@ from reweigh.whole_files import read_json, write_json
 
 OWN, RIVAL = "verdicts", "argmax_not_label"
 DETECTION = "detection.json"
-COLUMNS = ("probability_right", "wrong", "suggested_label", "none_of_the_classes", "review_order")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +43,7 @@ class StoredVerdicts:
 def evaluate_detection(run: Path, on: Path | None = None) -> dict[str, Any]:
     """Quality of a run's verdicts as JSON, training rows and those set aside apart; written to RUN/detection.json.
 
-    `n_left_out`: rows that served as evidence and are measured nowhere; `sets`: `training` and `set_aside`, those of them
+    `n_left_out`: rows that served as evidence, and their copies, measured nowhere; `sets`: `training` and `set_aside`, those of them
     for which answers are known. Raises ReweighError for a run without verdicts, without any known answer, and for `on`.
     """
     if on is not None:
@@ -144,12 +143,13 @@ def _values(table: pa.Table, name: str, otherwise: Any) -> NDArray[Any]:
 def _served_as_evidence(
     catalog: Catalog, verdicts: StoredVerdicts, training: NDArray[np.int64], recipe: Recipe
 ) -> NDArray[np.bool_]:
-    """(n,) rows of which a person's word was used, drawn as the last round drew them."""
+    """(n,) rows of which a person's word was used, drawn as the last round drew them, and their copies."""
     last = overridden(recipe, recipe.rounds[-1]) if recipe.rounds else recipe
     readable = ~np.isnan(verdicts.judgement.ranking)
     rows = verdicts.rows[np.isin(verdicts.rows, training) & readable]
     images = images_of(catalog, rows, n_verified=last.evidence.verified, seed=last.seed)
-    return np.isin(verdicts.rows, rows[~np.isnan(images.person)])
+    copies = read_copies(catalog)  # the same bytes have the same verdict
+    return np.isin(copies[verdicts.rows], copies[rows[~np.isnan(images.person)]])
 
 
 def _nothing_known(catalog: Catalog, n_left_out: int) -> str:

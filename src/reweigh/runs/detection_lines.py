@@ -10,15 +10,15 @@ from reweigh.runs.measured import KNOWN, Row, number, number_interval
 HEADER: Row = ("", "verdicts", "95 %", "argmax != label", "95 %", "difference", "95 %")
 SETS = {"training": "training images", "set_aside": "images set aside"}
 FLAGS = {
-    "precision": "precision of the flags",
+    "precision": "precision",
     "recall": "recall (1 - miss rate)",
     "f1": "F1",
-    "class_averaged_error": "error averaged over classes",
+    "class_averaged_error": "class-averaged error",
 }
 RANKING = {
     "auroc": "AUROC",
     "average_precision": "average precision",
-    "precision_at_rate": "precision at the true rate",
+    "precision_at_rate": "precision at true rate",
 }
 FEW = 20
 
@@ -69,6 +69,7 @@ def _rows(found: dict[str, Any]) -> list[Row]:
         _counts("flagged as wrong", own, rival, "n_flagged"),
         *(_flags(title, name, own, rival, gain) for name, title in FLAGS.items()),
         *(_ranking(title, name, own, rival) for name, title in RANKING.items()),
+        _line("miss rate at true rate", own["miss_rate_at_rate"], rival and rival["miss_rate_at_rate"]),
         _probability(own),
         *_rates(own, rival),
         *_class_rates(own, rival),
@@ -119,21 +120,21 @@ def _of(figures: dict[str, Any], name: str) -> dict[str, Any]:
 
 def _probability(own: dict[str, Any]) -> Row:
     figures = own["probability_right"]
-    return _line("Brier score of probability_right", figures and _of(figures, "brier"))
+    return _line("Brier score", figures and _of(figures, "brier"))
 
 
 def _rates(own: dict[str, Any], rival: dict[str, Any] | None) -> list[Row]:
     rate, other = own["rate"], rival and rival["rate"]
     rows = [
         _line("true noise rate", rate["true"], other and other["true"]),
-        _line("estimated for these images", _bare(rate["estimated"]), other and _bare(other["estimated"])),
-        _error("error of it", rate["error"], other and other["error"]),
+        _line("estimated, these images", _bare(rate["estimated"]), other and _bare(other["estimated"])),
+        _error("- error of it", rate["error"], other and other["error"]),
     ]
     if own["stated_rate"]:
         stated = own["stated_rate"]
         rows += [
-            _line("as stated by the run", _bare(stated["estimated"])),
-            _error("error of it", stated["error"], None),
+            _line("stated for all images", _bare(stated["estimated"])),
+            _error("- error of it", stated["error"], None),
         ]
     return rows
 
@@ -150,9 +151,9 @@ def _class_rates(own: dict[str, Any], rival: dict[str, Any] | None) -> list[Row]
     rates, other = own["class_rates"], rival and rival["class_rates"]
     if not rates or not rates["n_classes"]:
         return []
-    rows = [_line("mean error of class rates", rates["mean_absolute_error"], other and other["mean_absolute_error"])]
+    rows = [_line("mean error, class rates", rates["mean_absolute_error"], other and other["mean_absolute_error"])]
     if rates["n_ranges"]:
-        rows.append(_line(f"ranges that hold, of {rates['n_ranges']:,} classes", rates["ranges_that_hold"]))
+        rows.append(_line(f"ranges that hold ({rates['n_ranges']:,})", rates["ranges_that_hold"]))
     return rows
 
 
@@ -161,7 +162,7 @@ def _suggestions(own: dict[str, Any], rival: dict[str, Any] | None) -> list[Row]
     rows = [_line("suggested label is right", found["right"], other and other["right"])]
     if found["n"] != found["n_of_the_classes"]:
         both = found["right_of_the_classes"], other and other["right_of_the_classes"]
-        rows.append(_line("where a class is right", *both))
+        rows.append(_line("- where a class is right", *both))
     return rows
 
 
@@ -169,12 +170,10 @@ def _none(own: dict[str, Any]) -> list[Row]:
     found = own["none_of_the_classes"]
     if not found:
         return []
-    rows = [_line("none of the classes: found", found["recall"])] if found["n"] else []
-    return [*rows, _line("right images so marked", found["right_so_marked"])]
+    rows = [_line("none of classes: found", found["recall"])] if found["n"] else []
+    return [*rows, _line("right, yet so marked", found["right_so_marked"])]
 
 
 def _kind(name: str, own: dict[str, Any], rival: dict[str, Any] | None) -> Row:
     found, other = own["by_kind"][name], rival and rival["by_kind"].get(name)
-    return _line(
-        f"found of kind {name.replace('_', ' ')} ({found['n_wrong']:,})", found["recall"], other and other["recall"]
-    )
+    return _line(f"found: {name.replace('_', ' ')} ({found['n_wrong']:,})", found["recall"], other and other["recall"])
