@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from reweigh.verdicts.candidates import Candidates, row_blocks
+from reweigh.verdicts.candidates import Candidates, class_shares, row_blocks
 
 RIDGE = 0.01
 LARGEST_SLOPE = 12.0
@@ -63,7 +63,7 @@ class Observed:
 
     candidates: Candidates
     pieces: tuple[NDArray[np.float32], ...]
-    """(n, m) each, (n, m + 1) where not all classes are candidates; the first is log p"""
+    """(n, m) each, (n, m + 1) where not all classes are candidates; the first is log p without the sizes of the classes"""
     pairs: Pairs
     prior: NDArray[np.float64]
     """(k,) shares of the given labels"""
@@ -75,13 +75,12 @@ class Observed:
         return self.candidates.n
 
 
-def observed(
-    candidates: Candidates, pieces: Sequence[NDArray[np.float32]], *, prior_rows: float = 1.0
-) -> Observed:
+def observed(candidates: Candidates, pieces: Sequence[NDArray[np.float32]], *, prior_rows: float = 1.0) -> Observed:
     """Rows that all have a label, ready to be fitted."""
-    counts = np.bincount(candidates.labels, minlength=candidates.k)
-    prior = (counts + 1) / (candidates.n + candidates.k)
-    return Observed(candidates=candidates, pieces=tuple(pieces), pairs=pairs_of(candidates), prior=prior, prior_rows=prior_rows)
+    return Observed(
+        candidates=candidates, pieces=tuple(pieces), pairs=pairs_of(candidates), prior=class_shares(candidates.labels, candidates.k),
+        prior_rows=prior_rows,
+    )  # fmt: skip
 
 
 def pairs_of(candidates: Candidates) -> Pairs:

@@ -12,7 +12,7 @@ from scipy import sparse
 from reweigh.errors import ReweighError
 from reweigh.probes.log_probabilities import LogProbabilities
 from reweigh.progress import Progress, silent
-from reweigh.verdicts.candidates import Candidates
+from reweigh.verdicts.candidates import Candidates, without_class_sizes
 from reweigh.verdicts.channel import Channel, Observed, Pairs, pairs_of, passed_at
 from reweigh.verdicts.class_noise import class_ranges, class_rates, confusions, overall_range, rate_from_looks
 from reweigh.verdicts.cut import cut_off
@@ -109,7 +109,7 @@ def judge_more(learnt: Learnt, before: LabelVerdicts, candidates: Candidates, in
     indices (q, m): their nearest rows among the judged ones, -1 = missing; needed where the judged rows had theirs.
     """
     votes = None if indices is None else asked(indices, learnt.beliefs.n)
-    pieces = [candidates.log_p]
+    pieces = [without_class_sizes(candidates, learnt.prior)]
     if learnt.has_look_alikes:
         if votes is None:
             raise ReweighError("These rows need their look-alikes: the verdicts before were made with them.")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from reweigh.progress import Progress, silent
-from reweigh.verdicts.candidates import Candidates, chosen_candidates, row_blocks
+from reweigh.verdicts.candidates import Candidates, chosen_candidates, class_shares, row_blocks, without_class_sizes
 from reweigh.verdicts.channel import (
     LEAST_PI,
     Channel,
@@ -73,14 +73,15 @@ def fit_posterior(
     person (n,): 1 the label is right, 0 wrong, NaN nobody looked; from 50 looks on they choose lambda.
     """
     at = None if is_learnt.all() else np.flatnonzero(is_learnt)
-    pieces = [candidates.log_p]
+    shares = class_shares(candidates.labels[is_learnt], candidates.k)
+    pieces = [without_class_sizes(candidates, shares)]
     progress("verdicts", 0, MOST_ROUNDS + 1, "noise and calibration")
     lam = CLEAR if truth == "clear" else FIRST
     seen = _seen(candidates, pieces, at)
     seen = replace(seen, prior_rows=chosen_prior_rows(seen))
     fitted = _refitted(seen, first_fit(seen, clearness=lam), lam, truth=truth, most=2)
     if votes is not None:
-        fitted, pieces = _with_look_alikes(candidates, votes, at, fitted, truth=truth, progress=progress)
+        fitted, pieces = _with_look_alikes(candidates, votes, at, fitted, pieces[0], truth=truth, progress=progress)
     if person is not None and (~np.isnan(person)).sum() >= FEWEST_LOOKS:
         fitted = _by_looks(fitted, candidates, pieces, person)
     progress("verdicts", MOST_ROUNDS + 1, MOST_ROUNDS + 1, "")
@@ -153,14 +154,15 @@ def _refitted(seen: Observed, channel: Channel, lam: float, *, truth: Truth, mos
 
 
 def _with_look_alikes(
-    candidates: Candidates, votes: sparse.csr_matrix, at: NDArray[np.int64] | None, fitted: Fitted, *, truth: Truth, progress: Progress
+    candidates: Candidates, votes: sparse.csr_matrix, at: NDArray[np.int64] | None, fitted: Fitted, first: NDArray[np.float32], *,
+    truth: Truth, progress: Progress,
 ) -> tuple[Fitted, list[NDArray[np.float32]]]:  # fmt: skip
     """Fits with the posteriors of the look-alikes as second piece, renewed until they are steady."""
-    loss, pieces = fitted.loss, [candidates.log_p]
+    loss, pieces = fitted.loss, [first]
     now = believe(candidates, pieces, fitted)
     for number in range(1, MOST_ROUNDS + 1):
         progress("verdicts", number, MOST_ROUNDS + 1, "look-alikes")
-        pieces = [candidates.log_p, look_alike_evidence(votes, beliefs(candidates, now.q), candidates)]
+        pieces = [first, look_alike_evidence(votes, beliefs(candidates, now.q), candidates)]
         seen, lam = replace(_seen(candidates, pieces, at), prior_rows=fitted.seen.prior_rows), fitted.clearness
         channel = first_fit(seen, clearness=lam) if number == 1 else fit_channel(seen, fitted.channel, clearness=lam)
         fitted = replace(_refitted(seen, channel, lam, truth=truth, most=1), n_rounds=number, loss=loss)
