@@ -55,7 +55,7 @@ def check(
     source = Source(path=data, layout=layout, options=layout_options(column, tar, labels, no_hash))
     requested = recipe_for(source, recipe, changes or [], output)
     if plan:
-        show_plan(source, requested, output)
+        show_plan(source, requested, output, is_trained=False)
         return
     from reweigh.runs.check import check as check_labels
 

@@ -54,12 +54,13 @@ def table(rows: Sequence[Sequence[str]], *, header: Sequence[str] = (), title: s
 
 
 def results(header: Sequence[str], rows: Sequence[Sequence[str]], notes: Sequence[str], run: Path) -> None:
-    """Print what a finished run has to say: its table, its notes, and where model and page lie."""
+    """Print what a finished run has to say: its table, its notes, and where model, verdicts and page lie."""
     table(rows, header=header)
     for line in notes:
         tell(f"note: {line}")
-    say(f"model:  {run / 'model'}")
-    say(f"report: {run / 'report.html'}")
+    for name, file in (("model", "model"), ("verdicts", "verdicts.csv"), ("report", "report.html")):
+        if (run / file).exists():
+            say(f"{name}: {run / file}")
 
 
 def checked(result: CheckResult, seconds: float) -> None:

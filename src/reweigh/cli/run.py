@@ -77,10 +77,10 @@ def run(
     console.results(result.header, result.lines, result.notes, result.run)
 
 
-def show_plan(source: Source, requested: Settings, output: Path | None) -> None:
+def show_plan(source: Source, requested: Settings, output: Path | None, *, is_trained: bool = True) -> None:
     """Print what the work will cost."""
     from reweigh.runs.plan import plan_run
 
     with console.watched() as progress:
         made = plan_run(source, requested, output=output, progress=progress)
-    console.table(made.lines())
+    console.table(made.lines(is_trained=is_trained))

@@ -112,7 +112,7 @@ def _older_model(had_model: bool, done: list[Round]) -> list[str]:
 def _look_only(work: Work, backbone: Backbone, label: int) -> CheckResult:
     """Of one class: copies, unreadable images, and an order by how unusual an image is. No verdicts and no page."""
     features = stored_features(work.run, features_stage(work, backbone))
-    found = look_at_lone_class(work.catalog, features, seed=work.recipe.seed)
+    found = look_at_lone_class(work.catalog, features, label, seed=work.recipe.seed)
     review = write_review(found, work.catalog, work.run)
     return CheckResult(
         run=work.run, n=len(found.rows), lines=lone_class_lines(found, read_classes(work.catalog).names[label]), tables=[],

@@ -38,13 +38,14 @@ class LoneClass:
     """(n,)"""
 
 
-def look_at_lone_class(catalog: Catalog, features: Features, *, seed: int) -> LoneClass:
+def look_at_lone_class(catalog: Catalog, features: Features, label: int, *, seed: int) -> LoneClass:
     """Copies, unreadable images, and for all others how many lie near: CurriculumNet's density, in one class.
 
     Density says what is unusual, not what is wrong: a rare view of the right thing lies apart too.
     """
-    rows = np.flatnonzero(read_labels(catalog) >= 0)
-    first = read_copies(catalog)[rows]
+    rows = np.flatnonzero(read_labels(catalog) == label)
+    _, at, member = np.unique(read_copies(catalog)[rows], return_index=True, return_inverse=True)
+    first = rows[at][member]
     readable = ~np.isin(rows, unreadable_rows(features))
     compared = np.flatnonzero(readable & (first == rows))
     near = np.full(len(rows), np.nan, np.float32)

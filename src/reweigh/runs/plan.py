@@ -43,13 +43,14 @@ class Plan:
     extraction_seconds: float
     probe_seconds: float
 
-    def lines(self) -> list[tuple[str, str]]:
-        """The plan as rows of a small table."""
+    def lines(self, *, is_trained: bool = True) -> list[tuple[str, str]]:
+        """The plan as rows of a small table; `is_trained`: whether a classifier is to be trained, or labels only judged."""
+        do, then = ("to train", "to test") if is_trained else ("judged held out", "judged by the others")
         return [
             ("output", str(self.output)),
             (
                 "images",
-                f"{self.images:,} of {self.classes:,} classes; {self.training:,} to train, {self.test:,} to test ({self.test_source})",
+                f"{self.images:,} of {self.classes:,} classes; {self.training:,} {do}, {self.test:,} {then} ({self.test_source})",
             ),
             (
                 "backbone",
