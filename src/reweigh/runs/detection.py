@@ -112,7 +112,8 @@ def stored_verdicts(folder: Path, catalog: Catalog) -> StoredVerdicts:
     path = folder / "verdicts.parquet"
     table, facts, labels = pq.read_table(path), read_json(folder / "verdicts.json"), read_labels(catalog)
     rows = np.flatnonzero(labels >= 0)
-    if not table["uid"].combine_chunks().equals(pa.array(read_uids(catalog, rows), pa.string())):
+    expected = pa.table({"uid": pa.array(read_uids(catalog, rows), pa.string()), "label": labels[rows]})
+    if not table.select(["uid", "label"]).equals(expected):
         raise ReweighError(
             f"{path} has {table.num_rows:,} rows that are not the {len(rows):,} labelled ones of {catalog.path}: the data "
             "changed since; make a new run."

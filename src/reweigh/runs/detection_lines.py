@@ -46,7 +46,8 @@ def detection_notes(quality: dict[str, Any]) -> list[str]:
                 notes.append(f"{place}: only {least:,} {which} labels are known; the figures say little")
             silent = found["n"] - found["methods"][OWN]["n"]
             if silent:
-                notes.append(f"{place}: {silent:,} images cannot be read and have no verdict")
+                verb = "has" if silent == 1 else "have"
+                notes.append(f"{place}: of {found['n']:,} images {silent:,} cannot be read and {verb} no verdict")
             if kind == "verified_label":
                 notes.append(
                     f"{place}: the figures are of the checked images; they stand for all where these were drawn at random"
@@ -57,7 +58,7 @@ def detection_notes(quality: dict[str, Any]) -> list[str]:
 
 
 def _title(name: str, kind: str, found: dict[str, Any]) -> str:
-    none = f", {found['n_none_of_the_classes']:,} show none of the classes" if found["n_none_of_the_classes"] else ""
+    none = f", {found['n_none_of_the_classes']:,} of none of the classes" if found["n_none_of_the_classes"] else ""
     return f"Wrong labels, {SETS[name]} against {KNOWN[kind]}: {found['n_wrong']:,} of {found['n']:,} are wrong{none}"
 
 
