@@ -23,8 +23,8 @@ from reweigh.weighers.auto import Chosen, choose
 from reweigh.weighers.settings import WeightSettings, pieces_for, weigher_named
 from reweigh.weighers.weighing import kept_images
 
-ALWAYS = ("held_out", "agreement")
-"""Pieces that figures, page and the choice among contested copies are made of, whatever the weights read."""
+ALWAYS = ("held_out", "agreement", "neighbours", "posterior")
+"""Pieces that figures, verdicts, page and the choice among contested copies are made of, whatever the weights read."""
 TEXTS = ("title", "tags", "description")
 
 
@@ -90,15 +90,15 @@ def _inputs(
     work: Work, features: Features, rows: NDArray[np.int64], images: Images, kept: NDArray[np.bool_]
 ) -> EvidenceInputs:
     catalog = work.catalog
-    is_fitted = np.ones(catalog.n, bool)
-    is_fitted[images.rows] = images.is_fitted
+    is_fitted, person = np.ones(catalog.n, bool), np.full(catalog.n, np.nan, np.float32)
+    is_fitted[images.rows], person[images.rows] = images.is_fitted, images.person
 
     def columns(names: Sequence[str], at: NDArray[np.int64]) -> pa.Table:
         return read_columns(catalog, names, rows[at])
 
     return EvidenceInputs(
         features=features, rows=rows, labels=read_labels(catalog)[rows], groups=read_groups(catalog)[rows], k=catalog.k,
-        probe=work.recipe.probe, is_fitted=is_fitted[rows], columns=columns, classes=read_classes(catalog),
+        probe=work.recipe.probe, is_fitted=is_fitted[rows], person=person[rows], columns=columns, classes=read_classes(catalog),
         uids=lambda at: read_uids(catalog, at), progress=work.progress,
     )  # fmt: skip
 

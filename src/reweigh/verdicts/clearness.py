@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from reweigh.verdicts.channel import FIRST_SLOPES, Channel, Observed, first_channel, fit_channel
 
@@ -41,11 +42,12 @@ def first_fit(seen: Observed, *, clearness: float) -> Channel:
 
 
 def calibration(seen: Observed, channel: Channel) -> Calibration:
-    """The scale of Z = sum a_j L_j with noise (lambda 0) and without, shifts free in both."""
-    joined = _joined(seen, channel)
-    one = replace(channel, slopes=np.ones(1))
-    through_noise = fit_channel(joined, one, clearness=0.0)
-    as_they_are = fit_channel(joined, one, clearness=0.0, is_noisy=False)
+    """The scale of Z = sum a_j L_j / sum a_j with noise (lambda 0) and without, shifts free in both."""
+    total = max(float(channel.slopes.sum()), 1e-6)
+    joined = _joined(seen, channel.slopes / total)
+    through_noise = fit_channel(joined, replace(channel, slopes=np.array([total])), clearness=0.0)
+    plain = replace(channel, slopes=np.ones(1), shifts=np.zeros_like(channel.shifts))
+    as_they_are = fit_channel(joined, plain, clearness=0.0, is_noisy=False)
     ratio = float(through_noise.slopes[0] / max(as_they_are.slopes[0], 1e-6))
     return Calibration(ratio=ratio, loss=-as_they_are.objective)
 
@@ -55,7 +57,7 @@ def clearness_of(ratio: float) -> float:
     return float(np.interp(ratio, RATIOS, VALUES))
 
 
-def _joined(seen: Observed, channel: Channel) -> Observed:
-    """All pieces as one, Z."""
-    piece = sum(np.float32(a) * piece for a, piece in zip(channel.slopes, seen.pieces, strict=True))
+def _joined(seen: Observed, shares: NDArray[np.float64]) -> Observed:
+    """All pieces as one, each by its share."""
+    piece = sum(np.float32(a) * piece for a, piece in zip(shares, seen.pieces, strict=True))
     return replace(seen, pieces=(np.asarray(piece, np.float32),))

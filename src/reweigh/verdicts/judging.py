@@ -29,7 +29,7 @@ from reweigh.verdicts.record import Confusions, LabelVerdicts
 LEAST_INFORMATION = 0.02
 """Probabilities that know less than this of the labels judge nothing: uniform ones would flag every row."""
 ALSO = 0.25
-"""A class that the image itself shows with at least this probability is named beside a label that is kept."""
+"""An image that shows its label and another class with at least this probability each keeps its label, and names the other."""
 NONE_FROM = 0.65
 """From this value on none of the classes is what an image shows: recall .2 to .7 of such images, 2 to 5 % of the right ones."""
 SUSPICIOUS_AGREEMENT, SUSPICIOUS_PROBABILITY = 0.995, 0.98
@@ -168,7 +168,7 @@ def _row_verdicts(
     flagged = has_label & (wrong >= cut)
     suggested, probability = _suggestion(candidates, beliefs, flagged)
     second = np.take_along_axis(candidates.classes_of(slice(None)), beliefs.second[:, None].astype(np.int64), 1)[:, 0]
-    is_also = has_label & ~flagged & (beliefs.second_share >= ALSO)
+    is_also = has_label & ~flagged & (np.minimum(beliefs.own_share, beliefs.second_share) >= ALSO)
     return {
         "labels": candidates.labels, "wrong": flagged, "probability_right": 1 - wrong, "suggested_label": suggested,
         "probability_suggested": probability, "also_plausible": np.where(is_also, second, -1).astype(np.int32),

@@ -44,6 +44,8 @@ class Beliefs:
     """(n,) column of the class that the image itself shows most but its label; of all where there is no label"""
     second_share: NDArray[np.float32]
     """(n,) its share pi, the label not asked"""
+    own_share: NDArray[np.float32]
+    """(n,) that of the label; 0 where there is none"""
     entropy: NDArray[np.float32]
     """(n,) of pi / log k, 0 = clear"""
     wrong: NDArray[np.float32]
@@ -109,7 +111,7 @@ def believed(seen: Observed, channel: Channel, has_label: NDArray[np.bool_]) -> 
     n, shape = seen.n, seen.candidates.log_p.shape
     found = Beliefs(
         q=np.empty(shape, np.float32), second=np.empty(n, np.int32), second_share=np.empty(n, np.float32),
-        entropy=np.empty(n, np.float32), wrong=np.full(n, np.nan, np.float32),
+        own_share=np.empty(n, np.float32), entropy=np.empty(n, np.float32), wrong=np.full(n, np.nan, np.float32),
     )  # fmt: skip
     for start, stop in row_blocks(n, 16 * shape[1]):
         _believe_block(found, seen, channel, slice(start, stop), has_label[start:stop])
@@ -128,6 +130,7 @@ def _believe_block(found: Beliefs, seen: Observed, channel: Channel, here: slice
         log_pi[:, m] -= np.log(seen.candidates.n_rest)
     found.entropy[here] = -(pi * log_pi).sum(axis=1) / np.log(seen.candidates.k)
     shown = pi[:, :m].copy()
+    found.own_share[here] = np.where(has_label, shown[rows, np.maximum(own, 0)], 0)
     shown[rows[has_label], own[has_label]] = -1
     found.second[here] = shown.argmax(axis=1)
     found.second_share[here] = shown[rows, found.second[here]]
