@@ -8,7 +8,7 @@ from reweigh.runs.verdict_tables import class_lines, confusion_lines, overall_li
 
 NAMES = ("cat", "dog", "owl", "yak")
 FACTS: dict[str, Any] = {
-    "n": 1000, "n_wrong": 99, "n_none_of_the_classes": 7, "noise_rate": 0.123, "noise_rate_range": [0.11, 0.135],
+    "n": 880, "n_wrong": 88, "n_none_of_the_classes": 7, "noise_rate": 0.123, "noise_rate_range": [0.11, 0.135],
     "is_interval": False, "agreement": 0.84,
     "classes": {
         "n": [600, 380, 20, 0], "n_wrong": [60, 30, 9, 0], "noise": [0.1, 0.08, 0.45, None],
@@ -20,11 +20,13 @@ FACTS: dict[str, Any] = {
 }  # fmt: skip
 
 
-def test_shares_are_of_the_labels_that_could_be_judged() -> None:
-    """1,000 labels, 10 of them on unreadable images: 990 judged, 99 flagged = 10.0 %."""
+def test_all_labels_are_counted_and_shares_are_of_the_training_images() -> None:
+    """1,000 labels, 10 of them on unreadable images: 990 judged; 88 of the 880 for training flagged = 10.0 %."""
     lines = dict(overall_lines(FACTS))
-    assert lines["labels judged"] == "990 (880 held out, 100 set aside, 10 as the copy of another, 10 unreadable)"
-    assert lines["flagged as wrong"] == "99 (10.0 %)"
+    assert lines["labels judged"] == (
+        "990 (880 held out, 100 outside of training, 10 as the copy of another); 10 images cannot be read"
+    )
+    assert lines["flagged as wrong"] == "88 of 880 for training (10.0 %)"
     assert lines["estimated wrong"] == "12.3 % (11.0-13.5 % over refits)"
     assert lines["show none of the classes"] == "7"
 

@@ -24,7 +24,14 @@ from reweigh.runs.resolve import load
 from reweigh.runs.rounds import Round, checked_rounds, hashes, places, say_reused
 from reweigh.runs.source import Source
 from reweigh.runs.steps import check_folds, features_stage, stored_features
-from reweigh.runs.verdict_tables import CLASS_HEADER, CONFUSION_HEADER, class_lines, confusion_lines, overall_lines
+from reweigh.runs.verdict_tables import (
+    CLASS_HEADER,
+    CONFUSION_HEADER,
+    class_lines,
+    confusion_lines,
+    n_labels,
+    overall_lines,
+)
 from reweigh.runs.work import Work
 from reweigh.whole_files import read_json
 
@@ -132,7 +139,7 @@ def _result(work: Work, notes: list[str]) -> CheckResult:
     said = [*work.catalog.counts["warnings"], *([weak] if weak else []), *notes, *facts["notes"], *notes_of(metrics)]
     trained = is_trained(run)
     return CheckResult(
-        run=run, n=facts["n"], lines=overall_lines(facts), tables=[table for table in tables if table[2]], notes=list(dict.fromkeys(said)),
+        run=run, n=n_labels(facts), lines=overall_lines(facts), tables=[table for table in tables if table[2]], notes=list(dict.fromkeys(said)),
         files=[("page", run / "report.html"), ("verdicts", run / VERDICT_CSV)],
         next_steps=[*([] if trained else [f"reweigh run {run}"]), f"reweigh export {run} --to folder"], verdicts=facts,
     )  # fmt: skip

@@ -21,7 +21,7 @@ from reweigh.runs.work import STEP_VERSION, Work
 from reweigh.whole_files import write_bytes, write_json
 
 VERDICTS, VERDICT_FACTS, VERDICT_CSV = "verdicts.parquet", "verdicts.json", "verdicts.csv"
-LISTS = ("classes", "confusions", "notes")
+LISTS = ("classes", "confusions", "notes", "fit")
 """Of verdicts.json, what metrics.json does not repeat."""
 
 

@@ -45,7 +45,7 @@ class Plan:
 
     def lines(self, *, is_trained: bool = True) -> list[tuple[str, str]]:
         """The plan as rows of a small table; `is_trained`: whether a classifier is to be trained, or labels only judged."""
-        do, then = ("to train", "to test") if is_trained else ("judged held out", "judged by the others")
+        do, then = ("to train", "to test") if is_trained else ("judged held out", "judged by those")
         return [
             ("output", str(self.output)),
             (

@@ -15,15 +15,11 @@ from reweigh.runs.recipe import Recipe, overridden
 from reweigh.runs.resolve import load, resolve
 from reweigh.runs.stages import STAGES, Completed
 from reweigh.runs.steps import features_stage, metrics_stage, publish, stored_features, training_stage
+from reweigh.runs.verdicts import verdicts_stage
 from reweigh.runs.weights import WEIGHTS, weights_stage
 from reweigh.runs.work import Work
 from reweigh.weighers.auto import said
 from reweigh.whole_files import read_json, write_bytes, write_json
-
-try:
-    from reweigh.runs.verdicts import verdicts_stage
-except ImportError:  # TEMPORARY until the stage is there
-    verdicts_stage = None
 
 Say = Callable[[str], None]
 
@@ -35,7 +31,7 @@ class Round:
     work: Work
     gathered: Gathered
     extracted: Completed
-    judged: Completed | None
+    judged: Completed
     weighed: Completed | None
     trained: Completed | None = None
     """None where nothing was to be trained"""
@@ -99,7 +95,7 @@ def _judged(work: Work, backbone: Backbone, say: Say, before: Round | None) -> t
     if before is not None:
         judged, weighed = before.judged, before.weighed
     else:
-        judged = verdicts_stage(work, features, gathered) if verdicts_stage else None
+        judged = verdicts_stage(work, features, gathered)
         if gathered.chosen.names:
             say(said(gathered.chosen))
         weighed = weights_stage(work, gathered)
@@ -129,9 +125,8 @@ def _publish(work: Work, last: Round, models: list[Round]) -> None:
         _publish_model(one, one.work.place)
     _publish_model(last, run)
     metrics = _figures(last)
-    if last.judged is not None:
-        publish_verdicts(run, last.judged, work.catalog, progress=work.progress)
-        metrics["verdicts"] = verdict_figures(read_json(last.judged.folder / VERDICT_FACTS))
+    publish_verdicts(run, last.judged, work.catalog, progress=work.progress)
+    metrics["verdicts"] = verdict_figures(read_json(last.judged.folder / VERDICT_FACTS))
     if models:
         metrics["models"] = [
             {"backbone": one.work.recipe.backbone.name, "test": _figures(one)["test"]} for one in models
@@ -159,7 +154,7 @@ def places(run: Path, last: Round) -> dict[str, Any]:
     return {
         "evidence": {name: str(done.folder.relative_to(run)) for name, done in last.gathered.pieces.items()},
         "weights": None if last.weighed is None else str(last.weighed.folder.relative_to(run)),
-        "verdicts": None if last.judged is None else str(last.judged.folder.relative_to(run)),
+        "verdicts": str(last.judged.folder.relative_to(run)),
     }
 
 

@@ -12,26 +12,30 @@ CLASS_HEADER: Row = ("class", "images", "flagged", "estimated wrong", "range")
 CONFUSION_HEADER: Row = ("label given", "shows rather", "images, estimated")
 WAYS = {
     "held_out": "held out",
-    "set_aside": "set aside",
+    "set_aside": "outside of training",
     "copies": "as the copy of another",
-    "unreadable": "unreadable",
 }
-"""Ways in which verdicts.json counts labels, and how they are said."""
+"""Ways of judging a label that verdicts.json counts, and how they are said."""
+
+
+def n_labels(facts: dict[str, Any]) -> int:
+    """Labels of any split, with those of unreadable images."""
+    return int(sum(facts["judged"].values()))
 
 
 def overall_lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
-    """(name, value) of what verdicts.json says of all labels together."""
+    """(name, value) of what verdicts.json says of all labels together; rates and counts are of the training images."""
     judged = facts["judged"]
-    readable = facts["n"] - judged.get("unreadable", 0)
-    parts = ", ".join(f"{count:,} {WAYS.get(way, way)}" for way, count in judged.items() if count)
-    kind = "95 % interval from checked labels" if facts["is_interval"] else "over refits"
-    lines = [("labels judged", f"{readable:,}" + (f" ({parts})" if parts else ""))]
+    ways = ", ".join(f"{judged[way]:,} {said}" for way, said in WAYS.items() if judged.get(way))
+    kind = "95 % interval, from checked labels" if facts["is_interval"] else "over refits"
+    unreadable = f"; {judged['unreadable']:,} images cannot be read" if judged["unreadable"] else ""
+    lines = [("labels judged", f"{n_labels(facts) - judged['unreadable']:,} ({ways}){unreadable}")]
     if facts["noise_rate"] is not None:
         lines.append(
             ("estimated wrong", f"{share(facts['noise_rate'])} % ({interval(facts['noise_rate_range'])} % {kind})")
         )
-    lines.append(("flagged as wrong", f"{facts['n_wrong']:,} ({share(facts['n_wrong'] / max(readable, 1))} %)"))
-    lines.append(("show none of the classes", f"{facts['n_none_of_the_classes']:,}"))
+    flagged = f"{facts['n_wrong']:,} of {facts['n']:,} for training ({share(facts['n_wrong'] / max(facts['n'], 1))} %)"
+    lines += [("flagged as wrong", flagged), ("show none of the classes", f"{facts['n_none_of_the_classes']:,}")]
     if facts["agreement"] is not None:
         lines.append(("agree with held-out predictions", f"{share(facts['agreement'])} %"))
     return lines
