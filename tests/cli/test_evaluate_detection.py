@@ -29,8 +29,6 @@ def checked(tmp_path: Path, reweigh: Call) -> Path:
 
 
 def test_verdicts_are_measured_and_the_figures_lie_in_the_run(checked: Path, reweigh: Call) -> None:
-    if read_json(checked / "run.json")["places"].get("verdicts") is None:
-        pytest.skip("this version makes no verdicts in a run")
     said = reweigh("evaluate", "run", "--detection")
     assert said.status == 0, said.err
     assert "Wrong labels, training images against checked labels" in said.out
@@ -41,8 +39,22 @@ def test_verdicts_are_measured_and_the_figures_lie_in_the_run(checked: Path, rew
 
 
 def test_without_known_answers_it_is_one_line(reweigh: Call, finished: Path) -> None:
-    error = reweigh("evaluate", "run", "--detection").error
-    assert "has no verdicts" in error or "--detection needs a column" in error
+    assert "--detection needs a column" in reweigh("evaluate", "run", "--detection").error
+
+
+def test_one_class_has_nothing_to_measure(reweigh: Call, photos: Photos) -> None:
+    photos(classes=["dark"])
+    assert reweigh("check", "photos", "-o", "run", *PIXELS).status == 0
+    assert "has one class" in reweigh("evaluate", "run", "--detection").error
+
+
+def test_a_run_that_was_only_checked_is_measured_on_its_training_images(checked: Path, reweigh: Call) -> None:
+    said = reweigh("check", "labels.csv", "-o", "only", *PIXELS)
+    assert said.status == 0, said.err
+    assert reweigh("evaluate", "only", "--detection").status == 0
+    sets = read_json(checked.parent / "only" / "detection.json")["sets"]
+    assert list(sets["training"]["verified_label"]["methods"]) == ["verdicts", "argmax_not_label"]
+    assert list(sets["set_aside"]["verified_label"]["methods"]) == ["verdicts"]
 
 
 def test_other_data_does_not_go_with_it(reweigh: Call, photos: Photos, finished: Path) -> None:

@@ -53,8 +53,12 @@ def evaluate_detection(run: Path, on: Path | None = None) -> dict[str, Any]:
         )
     recipe = stored_recipe(run)
     record = read_json(run / "run.json")
-    folder = _place_of_verdicts(run, record)
     catalog = catalog_of_run(run)
+    if catalog.k < 2:
+        raise ReweighError(
+            f"The run {run} has one class: with none to compare with no label was judged, and there is nothing to measure."
+        )
+    folder = _place_of_verdicts(run, record)
     verdicts = stored_verdicts(folder, catalog)
     training = resolve_splits(catalog, test_fraction=recipe.evaluation.test_fraction, seed=recipe.seed).train
     left_out = _served_as_evidence(catalog, verdicts, training, recipe)
