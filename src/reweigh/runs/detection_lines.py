@@ -172,7 +172,7 @@ def _none(own: dict[str, Any]) -> list[Row]:
     if not found:
         return []
     rows = [_line("none of classes: found", found["recall"])] if found["n"] else []
-    return [*rows, _line("right, yet so marked", found["right_so_marked"])]
+    return [*rows, _line("right, yet marked none", found["right_so_marked"])]
 
 
 def _kind(name: str, own: dict[str, Any], rival: dict[str, Any] | None) -> Row:
