@@ -114,15 +114,16 @@ def imbalanced(rate: float) -> Maker:
     return make
 
 
-def boundary(rate: float) -> Maker:
-    """This share of the labels is the classifier's best other class; drawn in proportion to how probable that is."""
+def second_choice(rate: float, *, is_near: bool) -> Maker:
+    """This share of the labels is the classifier's best other class: of rows drawn at random, or in proportion to how probable it is."""
 
     def make(clean: Clean, seed: int) -> Noisy:
         n, at = len(clean.truth), np.arange(len(clean.truth))
         others = clean.probabilities.astype(np.float64)
         others[at, clean.truth] = -1
         second = others.argmax(axis=1)
-        keys = np.log(np.random.default_rng([seed, 13]).random(n)) / np.maximum(others[at, second], 1e-9)
+        chance = np.maximum(others[at, second], 1e-9) if is_near else 1
+        keys = np.log(np.random.default_rng([seed, 13]).random(n)) / chance
         flipped = np.argsort(-keys, kind="stable")[: round(rate * n)]  # weighted draw without replacement
         labels = clean.truth.astype(np.int32)
         labels[flipped] = second[flipped]
@@ -171,7 +172,8 @@ NOISES: dict[str, Maker] = {
     "pair 30 %": pair(0.3),
     "confusion 30 %": confusion(0.3),
     "human 40 %": human,
-    "boundary 20 %": boundary(0.2),
+    "second choice 20 %": second_choice(0.2, is_near=False),
+    "boundary 20 %": second_choice(0.2, is_near=True),
     "open 15 + 10 %": open_set(0.15, 0.1),
     "uneven 5-70 %": uneven(0.05, 0.7),
     "50:1, 20 %": imbalanced(0.2),

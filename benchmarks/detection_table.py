@@ -18,7 +18,38 @@ COLUMNS = (
     ("F1", "f1"), ("AP", "ap"), ("AUROC", "auroc"), ("F1 at the best cut", "best_f1"), ("rate error", "rate_error"),
     ("class rate error", "class_rate_error"), ("averaged error", "class_averaged_error"), ("suggested right", "suggested_right"),
 )  # fmt: skip
+ONE_BY_ONE = ("published", "web", "webified", "none")
+"""Groups whose sets have a column each."""
 CLEAN = (("flagged", "flagged"), ("rate", "rate"))
+
+
+def print_overview(
+    cells: Mapping[str, Mapping[str, Draws]], groups: Mapping[str, Sequence[str]], methods: Sequence[str]
+) -> None:
+    """One table of all: F1 at the own cut, mean over the draws and sets of each group; of clean labels the share flagged."""
+    columns: dict[str, list[str]] = {}
+    for group, names in groups.items():
+        there = [name for name in names if name in cells]
+        own = {name: [name] for name in there} if group in ONE_BY_ONE else {group: there} if there else {}
+        columns |= own
+    columns = {title: names for title, names in columns.items() if names}
+    lines: dict[str, list[float]] = {}
+    for method in methods:
+        lines[method] = [_mean_of(cells, names, method) for names in columns.values()]
+    lines = {method: values for method, values in lines.items() if not np.isnan(values).all()}
+    clean = [_is_clean(cells, names) for names in columns.values()]
+    best = [
+        (min if is_clean else max)((v for v in values if not np.isnan(v)), default=np.nan)
+        for is_clean, *values in zip(clean, *lines.values(), strict=True)
+    ]
+    titles = [f"{title}: flagged" if is_clean else title for title, is_clean in zip(columns, clean, strict=True)]
+    print(f"\n## All: F1 at the own cut\n\n| method | {' | '.join(titles)} |\n|---|{'---|' * len(columns)}")
+    for method, values in lines.items():
+        cells_of = (
+            "" if np.isnan(v) else f"**{v:.3f}**" if round(v, 3) == round(b, 3) else f"{v:.3f}"
+            for v, b in zip(values, best, strict=True)
+        )
+        print(f"| {method} | {' | '.join(cells_of)} |")
 
 
 def print_group(group: str, sets: Mapping[str, Mapping[str, Draws]], methods: Sequence[str]) -> None:
@@ -29,7 +60,7 @@ def print_group(group: str, sets: Mapping[str, Mapping[str, Draws]], methods: Se
     print(f"\n## {group}\n\nWrong labels: {rates}.\n")
     is_clean = all(_mean(own, "true_rate") == 0 for own in _any_method(sets).values())
     columns, each = (CLEAN, "flagged") if is_clean else (COLUMNS, "f1")
-    print(f"| method | {' | '.join(title for title, _ in columns)} | {' | '.join(sets)} | seconds | MiB |")
+    print(f"| method | {' | '.join(title for title, _ in columns)} | {' | '.join(sets)} | CPU s | MiB |")
     print(f"|---|{'---|' * (len(columns) + len(sets) + 2)}")
     for method in methods:
         draws = {name: own[method] for name, own in sets.items() if method in own}
@@ -111,6 +142,16 @@ def _print_paired(sets: Mapping[str, Mapping[str, Draws]]) -> None:
         parts = ", ".join(f"{name} {_interval(gains)}" for name, gains in each.items())
         mean = np.mean([gains.mean() for gains in each.values()])
         print(f"\n{own} over {best}, the best rival here: {mean:+.3f} ({parts})")
+
+
+def _is_clean(cells: Mapping[str, Mapping[str, Draws]], names: Sequence[str]) -> bool:
+    return all(f["true_rate"] == 0 for name in names for draws in cells[name].values() for f in draws.values())
+
+
+def _mean_of(cells: Mapping[str, Mapping[str, Draws]], names: Sequence[str], method: str) -> float:
+    """Mean over the sets of F1, or of the share flagged; NaN where a set lacks it."""
+    key = "flagged" if _is_clean(cells, names) else "f1"
+    return float(np.mean([_mean(cells[name].get(method, {0: {}}), key) for name in names]))
 
 
 def _any_method(sets: Mapping[str, Mapping[str, Draws]]) -> dict[str, Draws]:
