@@ -36,6 +36,8 @@ class Pairs:
     """(p,)"""
     label: NDArray[np.int32]
     """(p,)"""
+    diagonal: NDArray[np.int64]
+    """(d,) the pairs of a class with itself"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +50,7 @@ class Channel:
     """(k,) b"""
     noise: NDArray[np.float64]
     """(k,) e, the chance that a label of this true class is wrong"""
-    passed: NDArray[np.float64]
+    passed: NDArray[np.float32]
     """(p,) T at each pair"""
     unseen: NDArray[np.float64]
     """(k,) T[z, y] / prior_y at a pair that does not occur"""
@@ -84,16 +86,22 @@ def observed(candidates: Candidates, pieces: Sequence[NDArray[np.float32]], *, p
 
 
 def pairs_of(candidates: Candidates) -> Pairs:
-    """The pairs of these rows, numbered in the order of (truth, label)."""
+    """The pairs of these rows, numbered in the order of (label, truth)."""
     k, shape = candidates.k, (candidates.n, candidates.m)
+    keys = candidates.labels[:, None].astype(np.int64) * k + candidates.classes  # the pairs of a row lie side by side
     if k * k <= max(candidates.n * candidates.m, 1 << 16):
-        number = np.empty(shape, np.int32)
-        np.add(candidates.classes * k, candidates.labels[:, None], out=number)
-        there = np.arange(k * k)
-        return Pairs(number=number, truth=(there // k).astype(np.int32), label=(there % k).astype(np.int32))
-    keys = candidates.classes.astype(np.int64) * k + candidates.labels[:, None]
-    there, number = np.unique(keys, return_inverse=True)
-    return Pairs(number=number.reshape(shape).astype(np.int32), truth=(there // k).astype(np.int32), label=(there % k).astype(np.int32))  # fmt: skip
+        there, number = np.arange(k * k), keys
+    else:
+        there, number = np.unique(keys, return_inverse=True)
+    label, truth = (there // k).astype(np.int32), (there % k).astype(np.int32)
+    return Pairs(
+        number=np.asarray(number.reshape(shape), np.int32), truth=truth, label=label, diagonal=np.flatnonzero(truth == label)
+    )  # fmt: skip
+
+
+def fitted_pairs(truth: NDArray[np.int32], label: NDArray[np.int32]) -> Pairs:
+    """The pairs of a stored channel, for `passed_at`; the rows that it was fitted to are not kept."""
+    return Pairs(number=np.zeros((0, 0), np.int32), truth=truth, label=label, diagonal=np.flatnonzero(truth == label))
 
 
 def first_channel(seen: Observed, *, slope: float) -> Channel:
@@ -107,7 +115,9 @@ def first_channel(seen: Observed, *, slope: float) -> Channel:
     )  # fmt: skip
 
 
-def fit_channel(seen: Observed, start: Channel, *, clearness: float, is_noisy: bool = True) -> Channel:
+def fit_channel(
+    seen: Observed, start: Channel, *, clearness: float, is_noisy: bool = True, least_gain: float = LEAST_GAIN
+) -> Channel:
     """The channel at the best objective that EM reaches from `start`: mean log P(y | x) - clearness * mean entropy of pi.
 
     is_noisy False: T is the identity and stays so, which is plain calibration of the evidence on the given labels.
@@ -119,7 +129,7 @@ def fit_channel(seen: Observed, start: Channel, *, clearness: float, is_noisy: b
         channel = replace(channel, objective=sums.objective)
         if channel.objective > best.objective:
             best = channel
-        if abs(channel.objective - before) < LEAST_GAIN:
+        if abs(channel.objective - before) < least_gain:
             break
         before = channel.objective
         channel = _stepped(channel, sums, seen, is_noisy=is_noisy)
@@ -163,38 +173,27 @@ def _expected(seen: Observed, channel: Channel, *, clearness: float, is_noisy: b
 def _add_block(sums: _Sums, seen: Observed, channel: Channel, here: slice, *, clearness: float, is_noisy: bool) -> None:
     pieces = [piece[here] for piece in seen.pieces]
     pi = clear_probabilities(seen.candidates, channel, pieces, here)
-    m = seen.candidates.m
-    own = seen.candidates.own[here]
+    m, own = seen.candidates.m, seen.candidates.own[here]
     rows = np.arange(len(pi))
     if is_noisy:
-        q, likelihood = posterior(seen, channel, pi, here)
-        sums.counts += np.bincount(
-            seen.pairs.number[here].ravel(), weights=q[:, :m].ravel(), minlength=len(sums.counts)
-        )
-        sums.rest_noise += float(q[:, m:].sum(dtype=np.float64))
+        pull, likelihood = posterior(seen, channel, pi, here)
+        number, shares = seen.pairs.number[here].ravel(), pull[:, :m].ravel()
+        sums.counts += np.bincount(number, weights=shares, minlength=len(sums.counts))
+        sums.rest_noise += float(pull[:, m:].sum(dtype=np.float64))
+        pull -= pi
     else:
-        q = np.zeros_like(pi)
-        q[rows, own] = 1
         likelihood = np.maximum(pi[rows, own], LEAST_LIKELIHOOD)
-    log_pi = np.log(np.maximum(pi, LEAST_PI))
-    shares = pi.copy()
-    if m < pi.shape[1]:
-        log_pi[:, m] -= np.log(seen.candidates.n_rest)  # of each of them, for the entropy
-    entropy = -(shares * log_pi).sum(axis=1)
-    sums.objective += float(np.log(likelihood, dtype=np.float64).sum() - clearness * entropy.sum(dtype=np.float64))
-    pull = q - pi
+        pull = -pi
+        pull[rows, own] += 1
+    sums.objective += float(np.log(likelihood, dtype=np.float64).sum())
     if clearness:
-        pull += clearness * pi * (log_pi + entropy[:, None])
-    means = [(pi * piece).sum(axis=1) for piece in pieces]
-    for i, piece in enumerate(pieces):
-        sums.gradient[i] += float((pull * piece).sum(dtype=np.float64))
-        for other in range(i + 1):
-            covariance = float(
-                (pi * piece * pieces[other]).sum(dtype=np.float64) - (means[i].astype(np.float64) * means[other]).sum()
-            )
-            sums.hessian[i, other] += covariance
-            if other != i:
-                sums.hessian[other, i] += covariance
+        log_pi, entropy = logs_and_entropy(pi, seen.candidates)
+        sums.objective -= clearness * float(entropy.sum(dtype=np.float64))
+        log_pi += entropy[:, None]
+        log_pi *= pi
+        log_pi *= np.float32(clearness)
+        pull += log_pi
+    _add_slopes(sums, pi, pull, pieces)
     pulls, curvature = pull[:, :m], pi[:, :m] * (1 - pi[:, :m])
     if seen.candidates.is_whole:
         sums.shift_gradient += pulls.sum(axis=0, dtype=np.float64)
@@ -203,6 +202,30 @@ def _add_block(sums: _Sums, seen: Observed, channel: Channel, here: slice, *, cl
         classes = seen.candidates.classes[here].ravel()
         sums.shift_gradient += np.bincount(classes, weights=pulls.ravel(), minlength=len(sums.shift_gradient))
         sums.shift_curvature += np.bincount(classes, weights=curvature.ravel(), minlength=len(sums.shift_gradient))
+
+
+def _add_slopes(
+    sums: _Sums, pi: NDArray[np.float32], pull: NDArray[np.float32], pieces: Sequence[NDArray[np.float32]]
+) -> None:
+    """<D, L_j> and the covariances of L_i and L_j under pi, each summed over the rows."""
+    weighted = [pi * piece for piece in pieces]
+    means = [one.sum(axis=1) for one in weighted]
+    for i, piece in enumerate(pieces):
+        sums.gradient[i] += float(np.einsum("ij,ij->i", pull, piece).sum(dtype=np.float64))
+        for other in range(i + 1):
+            both = np.einsum("ij,ij->i", weighted[i], pieces[other]) - means[i] * means[other]
+            sums.hessian[i, other] += float(both.sum(dtype=np.float64))
+            sums.hessian[other, i] = sums.hessian[i, other]
+
+
+def logs_and_entropy(
+    pi: NDArray[np.float32], candidates: Candidates
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """(log pi of each class (b, m) or (b, m + 1), entropy (b,) in nats)."""
+    log_pi = np.log(np.maximum(pi, LEAST_PI))
+    if not candidates.is_whole:
+        log_pi[:, candidates.m] -= np.float32(np.log(candidates.n_rest))  # of each of them
+    return log_pi, -np.einsum("ij,ij->i", pi, log_pi)
 
 
 def clear_probabilities(
@@ -228,7 +251,7 @@ def posterior(
     """(q(z) of each row given its label, shape of pi; likelihood (b,) of the label)."""
     m = seen.candidates.m
     q = np.empty_like(pi)
-    np.multiply(pi[:, :m], channel.passed.astype(np.float32)[seen.pairs.number[here]], out=q[:, :m])
+    np.multiply(pi[:, :m], channel.passed[seen.pairs.number[here]], out=q[:, :m])
     if pi.shape[1] > m:
         q[:, m] = pi[:, m] * (channel.mean_noise * seen.prior[seen.candidates.labels[here]])
     likelihood = np.maximum(q.sum(axis=1), LEAST_LIKELIHOOD)
@@ -247,10 +270,10 @@ def _stepped(channel: Channel, sums: _Sums, seen: Observed, *, is_noisy: bool) -
     shifts -= shifts.mean()
     if not is_noisy:
         return replace(channel, slopes=slopes, shifts=shifts)
-    k = seen.candidates.k
-    is_wrong = seen.pairs.truth != seen.pairs.label
-    wrong = np.bincount(seen.pairs.truth, weights=np.where(is_wrong, sums.counts, 0), minlength=k).astype(np.float64)
-    total = np.bincount(seen.pairs.truth, weights=sums.counts, minlength=k)
+    total = by_truth(sums.counts, seen.pairs, seen.candidates.k)
+    wrong = total.copy()
+    wrong[seen.pairs.truth[seen.pairs.diagonal]] -= sums.counts[seen.pairs.diagonal]
+    np.maximum(wrong, 0, out=wrong)
     mean = float((wrong.sum() + sums.rest_noise) / seen.n)
     noise = np.clip((wrong + seen.prior_rows * mean) / (total + seen.prior_rows), 1e-6, 0.98)
     passed, unseen = _passed(sums.counts, wrong, noise, seen)
@@ -259,23 +282,34 @@ def _stepped(channel: Channel, sums: _Sums, seen: Observed, *, is_noisy: bool) -
     )  # fmt: skip
 
 
+def by_truth(values: NDArray[np.float64], pairs: Pairs, k: int) -> NDArray[np.float64]:
+    """(k,) sums of the pairs' values (p,) over the given labels of each true class."""
+    if len(values) == k * k:
+        return np.asarray(values.reshape(k, k).sum(axis=0), np.float64)
+    return np.asarray(np.bincount(pairs.truth, weights=values, minlength=k), np.float64)
+
+
 def _passed(
     counts: NDArray[np.float64], wrong: NDArray[np.float64], noise: NDArray[np.float64], seen: Observed
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     """((p,) T at each pair, (k,) `unseen`): 1 - e_z on the diagonal, else e_z (N[z, y] + s prior_y) / their sum over y != z."""
-    truth, label, prior = seen.pairs.truth, seen.pairs.label, seen.prior
-    total = wrong + seen.prior_rows * (1 - prior)
-    spread = (counts + seen.prior_rows * prior[label]) / total[truth]
-    return np.where(truth == label, 1 - noise[truth], noise[truth] * spread), noise * seen.prior_rows / total
+    pairs, prior, k = seen.pairs, seen.prior_rows * seen.prior, seen.candidates.k
+    scale = noise / (wrong + seen.prior_rows - prior)
+    if len(counts) == k * k:
+        passed = ((counts.reshape(k, k) + prior[:, None]) * scale).astype(np.float32).ravel()
+    else:
+        passed = ((counts + prior[pairs.label]) * scale[pairs.truth]).astype(np.float32)
+    passed[pairs.diagonal] = 1 - noise[pairs.truth[pairs.diagonal]]
+    return passed, scale * seen.prior_rows
 
 
-def passed_at(channel: Channel, fitted: Pairs, pairs: Pairs, prior: NDArray[np.float64]) -> NDArray[np.float64]:
+def passed_at(channel: Channel, fitted: Pairs, pairs: Pairs, prior: NDArray[np.float64]) -> NDArray[np.float32]:
     """(p,) T at the pairs of other rows than those the channel was fitted to."""
     k = len(channel.noise)
-    known = fitted.truth.astype(np.int64) * k + fitted.label
-    asked = pairs.truth.astype(np.int64) * k + pairs.label
+    known = fitted.label.astype(np.int64) * k + fitted.truth
+    asked = pairs.label.astype(np.int64) * k + pairs.truth
     place = np.minimum(np.searchsorted(known, asked), len(known) - 1)
     otherwise = np.where(
         pairs.truth == pairs.label, 1 - channel.noise[pairs.truth], channel.unseen[pairs.truth] * prior[pairs.label]
     )
-    return np.where(known[place] == asked, channel.passed[place], otherwise)
+    return np.where(known[place] == asked, channel.passed[place], otherwise).astype(np.float32)

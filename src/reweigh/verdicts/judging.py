@@ -13,7 +13,7 @@ from reweigh.errors import ReweighError
 from reweigh.probes.log_probabilities import LogProbabilities
 from reweigh.progress import Progress, silent
 from reweigh.verdicts.candidates import Candidates, without_class_sizes
-from reweigh.verdicts.channel import Channel, Observed, Pairs, pairs_of, passed_at
+from reweigh.verdicts.channel import Channel, Observed, Pairs, fitted_pairs, pairs_of, passed_at
 from reweigh.verdicts.class_noise import class_ranges, class_rates, confusions, overall_range, rate_from_looks
 from reweigh.verdicts.cut import cut_off
 from reweigh.verdicts.label_posterior import Beliefs, Fitted, Truth, believe, believed, fit_posterior, refits
@@ -115,7 +115,7 @@ def judge_more(learnt: Learnt, before: LabelVerdicts, candidates: Candidates, in
             raise ReweighError("These rows need their look-alikes: the verdicts before were made with them.")
         pieces.append(look_alike_evidence(votes, stored_beliefs(learnt.beliefs), candidates))
     rows = replace(candidates, labels=np.maximum(candidates.labels, 0))
-    pairs, fitted = pairs_of(rows), Pairs(number=np.zeros((0, 0), np.int32), truth=learnt.truth, label=learnt.label)
+    pairs, fitted = pairs_of(rows), fitted_pairs(learnt.truth, learnt.label)
     passed = passed_at(learnt.channel, fitted, pairs, learnt.prior)
     seen = Observed(candidates=rows, pieces=tuple(pieces), pairs=pairs, prior=learnt.prior)
     beliefs = believed(seen, replace(learnt.channel, passed=passed), candidates.labels >= 0)

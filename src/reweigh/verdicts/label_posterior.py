@@ -12,11 +12,11 @@ from scipy import sparse
 from reweigh.progress import Progress, silent
 from reweigh.verdicts.candidates import Candidates, chosen_candidates, class_shares, row_blocks, without_class_sizes
 from reweigh.verdicts.channel import (
-    LEAST_PI,
     Channel,
     Observed,
     clear_probabilities,
     fit_channel,
+    logs_and_entropy,
     observed,
     pairs_of,
     passed_at,
@@ -125,10 +125,7 @@ def _believe_block(found: Beliefs, seen: Observed, channel: Channel, here: slice
     m, own = seen.candidates.m, seen.candidates.own[here]
     rows = np.arange(len(pi))
     found.wrong[here] = np.where(has_label, 1 - q[rows, np.maximum(own, 0)], np.nan)
-    log_pi = np.log(np.maximum(pi, LEAST_PI))
-    if pi.shape[1] > m:
-        log_pi[:, m] -= np.log(seen.candidates.n_rest)
-    found.entropy[here] = -(pi * log_pi).sum(axis=1) / np.log(seen.candidates.k)
+    found.entropy[here] = logs_and_entropy(pi, seen.candidates)[1] / np.log(seen.candidates.k)
     shown = pi[:, :m].copy()
     found.own_share[here] = np.where(has_label, shown[rows, np.maximum(own, 0)], 0)
     shown[rows[has_label], own[has_label]] = -1

@@ -13,11 +13,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reweigh.verdicts.candidates import chosen_candidates
-from reweigh.verdicts.channel import FIRST_SLOPES, Observed, first_channel, fit_channel, likelihood, observed, passed_at
+from reweigh.verdicts.channel import (
+    FIRST_SLOPES,
+    Channel,
+    Observed,
+    first_channel,
+    fit_channel,
+    likelihood,
+    observed,
+    passed_at,
+)
 
-CHOICES = (1.0, 10.0, 100.0, 1000.0)
-MOST = 4 << 20
+CHOICES = (1000.0, 100.0, 10.0, 1.0)
+"""Tried in this order, until labels are predicted worse than by the one before."""
+MOST = 1 << 20
 """Candidates that the choice looks at, at most; of more rows every j-th is taken."""
+LEAST_GAIN = 1e-4
+"""Of the fits: they are compared in the third decimal."""
 
 
 def chosen_prior_rows(seen: Observed) -> float:
@@ -26,17 +38,27 @@ def chosen_prior_rows(seen: Observed) -> float:
     rows = np.random.default_rng(0).permutation(np.arange(0, seen.n, step))
     halves = [_part(seen, np.sort(half)) for half in np.array_split(rows, 2)]
     if min(half.n for half in halves) < 2:
-        return CHOICES[-1]
-    scores = [sum(_across(replace(a, prior_rows=s), b) for a, b in (halves, halves[::-1])) for s in CHOICES]
-    return CHOICES[int(np.argmax(scores))]
+        return CHOICES[0]
+    channels = [first_channel(half, slope=FIRST_SLOPES[0]) for half in halves]
+    best, most = CHOICES[0], -np.inf
+    for prior_rows in CHOICES:
+        fitted = [replace(half, prior_rows=prior_rows) for half in halves]
+        channels = [
+            fit_channel(one, start, clearness=0.0, least_gain=LEAST_GAIN)
+            for one, start in zip(fitted, channels, strict=True)
+        ]
+        score = sum(_across(fitted[i], channels[i], halves[1 - i]) for i in (0, 1))
+        if score < most:
+            break
+        best, most = prior_rows, score
+    return best
 
 
 def _part(seen: Observed, at: NDArray[np.int64]) -> Observed:
     return observed(chosen_candidates(seen.candidates, at), [piece[at] for piece in seen.pieces])
 
 
-def _across(fitted: Observed, other: Observed) -> float:
+def _across(fitted: Observed, channel: Channel, other: Observed) -> float:
     """Mean log P(y | x) of the other rows under the channel of these."""
-    channel = fit_channel(fitted, first_channel(fitted, slope=FIRST_SLOPES[0]), clearness=0.0)
     passed = passed_at(channel, fitted.pairs, other.pairs, fitted.prior)
     return likelihood(replace(other, prior=fitted.prior), replace(channel, passed=passed))
