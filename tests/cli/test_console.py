@@ -65,7 +65,7 @@ def test_results_go_to_standard_output_and_the_work_to_standard_error(reweigh: C
     said = reweigh("run", photos(), "-o", "run", *PIXELS)
 
     assert [line.split(":")[0] for line in said.out.splitlines()[1:]] == [
-        "training images, held out", "test, without weights", "test with weights", "gain of the weights", "model", "report",
+        "training images, held out", "test, without weights", "test with weights", "gain of the weights", "model", "verdicts", "report",
     ]  # fmt: skip
     assert "36 images of 3 classes; backbone pixels on cpu in float32, 1 threads" in said.err
     assert "\x1b" not in said.out + said.err

@@ -136,7 +136,7 @@ def test_a_stage_is_made_anew_and_those_before_it_are_not(reweigh: Call, photos:
 
     assert again.status == 0
     assert again.out == first.out
-    assert "unchanged, used again: 01-features, 02-evidence, 03-weights, 05-metrics" in again.err
+    assert "unchanged, used again: 01-features, 02-evidence, 03-verdicts, 03-weights, 05-metrics" in again.err
 
 
 def test_a_run_is_data_too(reweigh: Call, finished: Path) -> None:

@@ -72,14 +72,16 @@ def killed(photos: Path, output: Path, stage: str, at: int) -> int:
 def test_killed_again_and_again_ends_in_the_same_bytes(
     photos: Path, unbroken: tuple[bytes, list[str]], tmp_path: Path
 ) -> None:
-    """Each stage in turn is killed at its first, a middle and its last report, in one folder that lives through it all."""
+    """Each stage in turn is killed at a middle report, the longest at its first and last too, in one folder that lives through it all."""
     metrics, seen = unbroken
     output = tmp_path / "run"
     stages = list(dict.fromkeys(seen))
     assert len(stages) >= 3, f"progress was reported by {stages} only"
     kills = 0
     for stage in stages:
-        for at in sorted({1, (seen.count(stage) + 1) // 2, seen.count(stage)}):
+        count = seen.count(stage)
+        is_longest = count == max(map(seen.count, stages))
+        for at in sorted({1, (count + 1) // 2, count} if is_longest else {(count + 1) // 2}):
             code = killed(photos, output, stage, at)
             kills += code == -signal.SIGKILL
             assert code in (-signal.SIGKILL, 0), f"killed in {stage} at report {at}, the next run failed with {code}"
@@ -94,8 +96,8 @@ def test_a_finished_run_does_nothing_twice_and_redo_does(photos: Path, unbroken:
     output = photos.parent / "unbroken"
     said: list[str] = []
     run(Source(path=photos), read_recipe("auto", CHANGES), output=output, say=said.append)
-    assert "unchanged, used again: 01-features, 02-evidence, 03-weights, 04-training, 05-metrics" in said
+    assert "unchanged, used again: 01-features, 02-evidence, 03-verdicts, 03-weights, 04-training, 05-metrics" in said
     said.clear()
     run(Source(path=output), read_recipe("auto", CHANGES), redo="training", say=said.append)
-    assert "unchanged, used again: 01-features, 02-evidence, 03-weights, 05-metrics" in said
+    assert "unchanged, used again: 01-features, 02-evidence, 03-verdicts, 03-weights, 05-metrics" in said
     assert (output / "metrics.json").read_bytes() == unbroken[0]

@@ -69,7 +69,7 @@ def test_the_baseline_recipe_in_the_same_folder_keeps_the_evidence_and_takes_the
     run(Source(path=photos), read_recipe("balance", [*changes, "weights.use=['class_balance']"]), output=output)
     assert (output / "weights.parquet").exists()
     run(Source(path=photos), read_recipe("baseline", changes), output=output, say=said.append)
-    assert "unchanged, used again: 01-features, 02-evidence" in said
+    assert "unchanged, used again: 01-features, 02-evidence, 03-verdicts" in said
     assert not (output / "weights.parquet").exists()
     assert json.loads((output / "metrics.json").read_text())["baseline"] is None
 
@@ -95,7 +95,7 @@ def test_rounds_are_done_in_order_and_share_what_they_have_in_common(photos: Pat
     assert result.metrics["weights"]["used"] == ["curriculum"]
     again: list[str] = []
     run(Source(path=photos), read_recipe("curriculum", changes), output=tmp_path / "run", say=again.append)
-    assert "unchanged, used again: 01-features, 02-evidence, 03-weights, 04-training, 05-metrics" in again
+    assert "unchanged, used again: 01-features, 02-evidence, 03-verdicts, 03-weights, 04-training, 05-metrics" in again
 
 
 def test_further_models_are_trained_on_the_same_weights(photos: Path, tmp_path: Path) -> None:
