@@ -153,7 +153,7 @@ def run_one(name: str, folder: Path) -> dict[str, float]:
             start, cpu = time.perf_counter(), sum(os.times()[:4])
             flags = JOBS[name](labels, probabilities)
             each.append((time.perf_counter() - start, sum(os.times()[:4]) - cpu))
-        figures = {"seconds": min(each)[0], "cpu": min(each)[1]}
+        figures = {"first": each[0][0], "seconds": min(each)[0], "cpu": min(each)[1]}
     figures["mib"] = max(peak.mib - before, 0)
     if flags is not None:
         wrong = labels != truth
@@ -261,19 +261,23 @@ def print_table(found: dict[str, list[dict[str, float]]], sizes: dict[str, int])
     print(
         f"{sizes['rows']:,} x {sizes['classes']:,} float32, {os.cpu_count()} cores; top-20: {sizes['top_rows']:,} rows\n"
     )
-    print("| job | seconds | CPU seconds | MiB above the input | F1 |\n|---|---|---|---|---|")
+    print(
+        "| job | seconds, first call | the least | CPU seconds | MiB above the input | F1 |\n|---|---|---|---|---|---|"
+    )
     best: dict[str, dict[str, float]] = {}
     for name, each in found.items():
         own = best[name] = {
-            "seconds": min(f["seconds"] for f in each), "cpu": min(f["cpu"] for f in each),
+            "first": min(f["first"] for f in each), "seconds": min(f["seconds"] for f in each), "cpu": min(f["cpu"] for f in each),
             "mib": max(f["mib"] for f in each), "f1": each[0].get("f1", float("nan")),
         }  # fmt: skip
         f1 = "" if np.isnan(own["f1"]) else f"{own['f1']:.3f}"
-        print(f"| {name} | {own['seconds']:.3f} | {own['cpu']:.3f} | {own['mib']:.0f} | {f1} |")
-    print("\n| ratio | seconds | CPU seconds | MiB |\n|---|---|---|---|")
+        print(f"| {name} | {own['first']:.3f} | {own['seconds']:.3f} | {own['cpu']:.3f} | {own['mib']:.0f} | {f1} |")
+    print("\n| ratio | seconds, first call | the least | CPU seconds | MiB |\n|---|---|---|---|---|")
     for theirs, ours in RATIOS:
         if theirs in best and ours in best:
-            times = " | ".join(f"{best[theirs][key] / max(best[ours][key], 1e-3):.1f}" for key in ("seconds", "cpu"))
+            times = " | ".join(
+                f"{best[theirs][key] / max(best[ours][key], 1e-3):.1f}" for key in ("first", "seconds", "cpu")
+            )
             print(f"| {theirs} / {ours} | {times} | {best[theirs]['mib']:.0f} / {best[ours]['mib']:.0f} |")
     if "ours, top-20" in best:
         own, times = best["ours, top-20"], PAPER_ROWS / sizes["top_rows"]
