@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reweigh.catalog.tables import ImageLocation
+from reweigh.report.verdict_records import VerdictsData
 from reweigh.report.weight_records import Challenge, Comparison, Explanation, WeightsData
 
 
@@ -85,3 +86,5 @@ class ReportData:
     """Without and with weights; empty in a run without."""
     challenges: tuple[Challenge, ...] = ()
     weights: WeightsData | None = None
+    verdicts: VerdictsData | None = None
+    """None in a run of an earlier version, which made none"""

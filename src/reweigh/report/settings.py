@@ -11,6 +11,8 @@ from reweigh.errors import ReweighError
 class ReportSettings:
     """What the page shows, and how large it may grow."""
 
+    images_to_review: int = 200
+    """Images shown of those to look at first, over all classes; verdicts.csv lists all of them. 0 shows none."""
     classes_with_images: int = 50
     """Classes whose images are shown, those with the least agreement first; the others get links to their files."""
     images_a_class: int = 3
@@ -23,6 +25,8 @@ class ReportSettings:
     """Side of a shown image in pixels, 16 to 512."""
 
     def __post_init__(self) -> None:
+        if self.images_to_review < 0:
+            raise ReweighError(f"report.images_to_review must be 0 or more, found {self.images_to_review}.")
         if self.classes_with_images < 0:
             raise ReweighError(f"report.classes_with_images must be 0 or more, found {self.classes_with_images}.")
         if self.images_a_class < 1:

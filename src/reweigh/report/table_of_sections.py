@@ -7,15 +7,19 @@ from reweigh.report.sections.classes import classes
 from reweigh.report.sections.confusions import confusions
 from reweigh.report.sections.facts import facts
 from reweigh.report.sections.gallery import gallery
+from reweigh.report.sections.labels import labels
 from reweigh.report.sections.results import results
+from reweigh.report.sections.review import review
 from reweigh.report.sections.section import Section
 from reweigh.report.sections.weights import weights
 
 SECTIONS: dict[str, Section] = {
+    "labels": Section("Labels", "labels.html", labels),
+    "review": Section("Look at these first", "review.html", review),
     "results": Section("Results", "results.html", results),
     "challenges": Section("Five challenges", "challenges.html", challenges),
     "weights": Section("Weights", "weights.html", weights),
-    "gallery": Section("Labels to look at first", "gallery.html", gallery),
+    "gallery": Section("Images by class", "gallery.html", gallery),
     "classes": Section("Classes", "classes.html", classes),
     "confusions": Section("Confusions", "confusions.html", confusions),
     "facts": Section("Data and run", "facts.html", facts),

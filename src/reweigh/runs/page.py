@@ -17,20 +17,20 @@ from reweigh.evidence.table import EVIDENCE
 from reweigh.metrics.accuracy import top_confusions
 from reweigh.progress import Progress, silent
 from reweigh.report.page import render
-from reweigh.report.records import Card, ReportData
+from reweigh.report.records import ReportData
 from reweigh.runs.folder import stored_recipe
-from reweigh.runs.measured import AGAINST, interval, metrics_lines, notes_of, points, share, signed_interval
+from reweigh.runs.measured import metrics_lines, notes_of
 from reweigh.runs.page_challenges import Diagnosed, challenges
+from reweigh.runs.page_headline import cards, headline
 from reweigh.runs.page_images import Seen, class_images
 from reweigh.runs.page_results import comparisons
+from reweigh.runs.page_verdicts import page_verdicts, verdicts_data
 from reweigh.runs.page_weights import weights_data
 from reweigh.runs.recipe import Recipe
 from reweigh.runs.source import is_run
 from reweigh.runs.stored_weighing import stored_weighing
 from reweigh.whole_files import read_json, write_bytes
 
-STRONG_DOUBT = 0.05
-"""A label is doubted strongly where its held-out probability is under this and another class is the most probable."""
 CONFUSIONS = 200
 
 
@@ -70,10 +70,12 @@ def gather(run: Path, recipe: Recipe) -> ReportData:
     diagnosed = None if weighing is None else Diagnosed(
         weighing=weighing, held_out=held_out, density=density, neighbours=neighbours, labels=labels, names=names
     )  # fmt: skip
+    judged_labels = page_verdicts(run, record, catalog)
+    facts = None if judged_labels is None else judged_labels.facts
     return ReportData(
         title=Path(record["data"]["path"]).name.removesuffix(".catalog"),
-        headline=_headline(metrics, held_out),
-        cards=_cards(metrics, held_out),
+        headline=headline(metrics, facts),
+        cards=cards(metrics, facts),
         header=header,
         results=tuple(lines),
         class_names=names,
@@ -91,6 +93,9 @@ def gather(run: Path, recipe: Recipe) -> ReportData:
         comparisons=comparisons(metrics),
         challenges=() if diagnosed is None else challenges(diagnosed),
         weights=None if weighing is None else weights_data(weighing, catalog, names, metrics),
+        verdicts=None
+        if judged_labels is None
+        else verdicts_data(judged_labels, catalog, held_out, n_images=recipe.report.images_to_review),
     )
 
 
@@ -115,87 +120,6 @@ def _per_class(held_out: HeldOut, k: int) -> tuple[NDArray[np.int64], NDArray[np
     labelled = held_out.labels >= 0
     agrees = labelled & (held_out.label_position == 0)
     return np.bincount(held_out.labels[labelled], minlength=k), np.bincount(held_out.labels[agrees], minlength=k)
-
-
-def _strongly_doubted(held_out: HeldOut) -> int:
-    doubted = (held_out.label_position > 0) & (held_out.label_log_probability < np.log(STRONG_DOUBT))
-    return int((doubted & (held_out.labels >= 0)).sum())
-
-
-def _headline(metrics: dict[str, Any], held_out: HeldOut) -> str:
-    """One sentence: how many labels agree, how many are doubted, and how right the model is where that is known."""
-    agreement = metrics["held_out"]["agreement"]
-    if agreement is None:
-        return "No image has a label, so nothing could be compared."
-    doubted = _strongly_doubted(held_out)
-    said = (
-        f"Of {agreement['n']:,} labels, {share(agreement['top_1'])} % agree with what a model that has not seen the image predicts; "
-        f"{doubted:,} are strongly doubted (probability under {STRONG_DOUBT:.0%})."
-    )
-    for figures in (metrics["test"] or {}).get("accuracy", {}).values():
-        if figures["n"]:
-            right = f"On {figures['n']:,} test images whose class is known, the classifier is right for {share(figures['top_1'])} %"
-            return f"{said} {right}{_without_weights(metrics)}."
-    return said
-
-
-def _without_weights(metrics: dict[str, Any]) -> str:
-    """`, without weights for 81.4 %`, of the same images; nothing in a run without weights."""
-    known = [f for f in (metrics.get("baseline") or {}).get("accuracy", {}).values() if f["n"]]
-    return f", without weights for {share(known[0]['top_1'])} %" if known else ""
-
-
-def _cards(metrics: dict[str, Any], held_out: HeldOut) -> tuple[Card, ...]:
-    data, cards = metrics["data"], []
-    cards.append(Card(value=f"{data['images']:,}", name="images", detail=f"{data['classes']:,} classes"))
-    agreement = metrics["held_out"]["agreement"]
-    if agreement:
-        detail = f"95 %: {interval(agreement['top_1_interval'])}"
-        cards.append(
-            Card(
-                value=f"{share(agreement['top_1'])} %", name="of labels agree with held-out predictions", detail=detail
-            )
-        )
-        cards.append(
-            Card(
-                value=f"{_strongly_doubted(held_out):,}",
-                name="labels strongly doubted",
-                detail=f"probability under {STRONG_DOUBT:.0%}",
-            )
-        )
-    test = metrics["test"] or {"accuracy": {}, "agreement": None}
-    known = [f for f in test["accuracy"].values() if f["n"]]
-    if known:
-        detail = f"95 %: {interval(known[0]['top_1_interval'])}, {known[0]['n']:,} checked"
-        cards.append(Card(value=f"{share(known[0]['top_1'])} %", name="test accuracy of the classifier", detail=detail))
-    elif test["agreement"]:
-        detail = f"95 %: {interval(test['agreement']['top_1_interval'])}, labels may be wrong"
-        cards.append(
-            Card(value=f"{share(test['agreement']['top_1'])} %", name="test agreement of the classifier", detail=detail)
-        )
-    cards += _gain_card(metrics)
-    if data["unreadable"]:
-        cards.append(
-            Card(value=f"{data['unreadable']:,}", name="images could not be read", detail="listed in the feature cache")
-        )
-    return tuple(cards)
-
-
-def _gain_card(metrics: dict[str, Any]) -> list[Card]:
-    """What weights change, in points of accuracy where right answers are known, else of agreement."""
-    found = [one for one in comparisons(metrics) if one.measure == "top-1"]
-    known = [one for one in found if one.against != AGAINST["agreement"]] or found
-    if not known:
-        return []
-    one = known[0]
-    held = None if one.gain_interval is None else list(one.gain_interval)
-    return [
-        Card(
-            value=points(one.gain).replace("-", "−"),
-            name=f"points of test {one.against.split(',')[0]} by the weights",
-            detail=f"95 %: {signed_interval(held)}",
-        )
-    ]
 
 
 def _run_facts(record: dict[str, Any], recipe: Recipe, metrics: dict[str, Any]) -> tuple[tuple[str, str], ...]:

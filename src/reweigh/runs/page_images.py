@@ -118,7 +118,7 @@ def _shown(seen: Seen, picked: NDArray[np.int64], in_full: set[int]) -> list[Sho
         Shown(
             uid=text["uid"], location=location, label=names[held_out.labels[i]], predicted=names[seen.predicted[i]],
             label_probability=float(own[place]), predicted_probability=float(best[place]),
-            text=_text(text), origin=_origin(text), checked=_checked(text["verified_label"], names),
+            text=text_beside(text), origin=origin(text), checked=checked_class(text["verified_label"], names),
             explanation=None if seen.weighing is None else explanation(seen.weighing, int(row), near.get(int(row), ())),
         )
         for place, (i, row, location, text) in enumerate(
@@ -184,16 +184,20 @@ def _neighbours(seen: Seen, rows: NDArray[np.int64], names: tuple[str, ...]) -> 
     return found
 
 
-def _checked(label: int | None, names: tuple[str, ...]) -> str:
+def checked_class(label: int | None, names: tuple[str, ...]) -> str:
+    """What a person said an image shows; empty where nobody looked."""
     if label is None:
         return ""
     return names[label] if label >= 0 else "none of the classes"
 
 
-def _text(row: dict[str, Any]) -> str:
+def text_beside(row: dict[str, Any]) -> str:
+    """Title and tags in one line."""
     return " · ".join(part for part in (row["title"] or "", ", ".join(row["tags"] or [])) if part)
 
 
-def _origin(row: dict[str, Any]) -> str:
+def origin(row: dict[str, Any], *, beside: str | None = None) -> str:
+    """`google, rank 12`; where a class is given with `beside`, the query too unless it is the class's name."""
     rank = "" if row["rank"] is None else f"rank {row['rank']}"
-    return ", ".join(part for part in (row["source"] or "", rank) if part)
+    query = "" if beside is None or row["query"] in (None, beside) else f"“{row['query']}”"
+    return ", ".join(part for part in (row["source"] or "", query, rank) if part)

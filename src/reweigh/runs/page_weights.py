@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reweigh.catalog.tables import Catalog, read_columns, read_sources
+from reweigh.catalog.tables import Catalog
 from reweigh.report.arithmetic import plain, signed
 from reweigh.report.weight_records import Distribution, Histogram, QualityTable, Rate, RateTable, WeightsData
 from reweigh.runs.measured import KNOWN
+from reweigh.runs.page_parts import other_parts
 from reweigh.runs.stored_weighing import StoredWeighing
 from reweigh.weighers.weighing import FEW
 
@@ -40,7 +41,10 @@ def weights_data(
         smallest_class_share=smallest,
         distributions=tuple(distributions(weighing)),
         classes=rates(weighing, weighing.labels, names, of="class", n_rows=CLASS_ROWS),
-        others=tuple(_other_rates(weighing, catalog)),
+        others=tuple(
+            rates(weighing, parts.numbers, parts.names, of=parts.of, n_rows=OTHER_ROWS)
+            for parts in other_parts(catalog, weighing.rows, weighing.labels)
+        ),
         quality=quality_tables(measured["quality"]),
         warnings=_warnings(share, smallest, names[facts["smallest_class"]]),
     )
@@ -143,28 +147,6 @@ def rates(
         for c in order.tolist()
     )  # fmt: skip
     return RateTable(of=of, rows=rows, n_all=len(filled))
-
-
-def _other_rates(weighing: StoredWeighing, catalog: Catalog) -> list[RateTable]:
-    """Of sources and of queries where there are two or more; queries that are the classes again are left out."""
-    found = []
-    numbers, sources = read_sources(catalog)
-    if len(sources):
-        parts = np.where(numbers < 0, len(sources), numbers)[weighing.rows]
-        found.append(rates(weighing, parts, (*sources, "no source"), of="source", n_rows=OTHER_ROWS))
-    codes = read_columns(catalog, ["query"])["query"].combine_chunks().dictionary_encode()
-    queries = tuple(codes.dictionary.to_pylist())
-    if len(queries):
-        parts = codes.indices.fill_null(len(queries)).to_numpy()[weighing.rows]
-        if not _same_parts(parts, weighing.labels):
-            found.append(rates(weighing, parts, (*queries, "no query"), of="query", n_rows=OTHER_ROWS))
-    return [table for table in found if table.n_all > 1]
-
-
-def _same_parts(one: NDArray[np.integer], other: NDArray[np.integer]) -> bool:
-    """Whether two partitions of the same images are one under two numberings."""
-    pairs = one.astype(np.int64) * (int(other.max(initial=0)) + 1) + other
-    return len(np.unique(pairs)) == len(np.unique(one)) == len(np.unique(other))
 
 
 def quality_tables(quality: dict[str, Any] | None) -> tuple[QualityTable, ...]:

@@ -33,6 +33,8 @@ def classes(data: ReportData, settings: ReportSettings) -> dict[str, Any] | None
     same = len(sizes) > 0 and bool((sizes == sizes[0]).all())
     return {
         "rows": rows,
+        "n_classes": len(rows),
+        "is_judged_above": data.verdicts is not None,
         "in_full": IN_FULL,
         "same_size": int(sizes[0]) if same else None,
         "chart": None if same or not len(sizes) else class_sizes(data.class_names, sizes),

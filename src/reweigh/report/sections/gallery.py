@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from reweigh.report.arithmetic import credibility_line, signed, weight_line
+from reweigh.report.places import address, byte_range
 from reweigh.report.records import ClassImages, ReportData, Shown
 from reweigh.report.settings import ReportSettings
 from reweigh.report.thumbnails import thumbnail
@@ -18,7 +19,9 @@ NEIGHBOUR_SIDE = 60
 
 
 def gallery(data: ReportData, settings: ReportSettings) -> dict[str, Any] | None:
-    """One entry a class, in the order that came."""
+    """One entry a class, in the order that came; None where verdicts say what to look at and no weight asks for a reason."""
+    if data.verdicts is not None and data.weights is None:
+        return None
     pictured, others = data.images[: settings.classes_with_images], data.images[settings.classes_with_images :]
     return {
         "shown": [
@@ -29,6 +32,7 @@ def gallery(data: ReportData, settings: ReportSettings) -> dict[str, Any] | None
         "judged": int(data.judged.sum()),
         "by_credibility": any(images.mean_credibility is not None for images in data.images),
         "combiner": _combiner(data),
+        "has_verdicts": data.verdicts is not None,
     }
 
 
@@ -104,14 +108,11 @@ def _with_links(data: ReportData, images: ClassImages, settings: ReportSettings)
 
 
 def _link(image: Shown) -> dict[str, Any]:
-    """A link to a file of its own; a member of a tar has its place as text, for no browser opens a range of bytes."""
-    path, offset, length = image.location.path, image.location.offset, image.location.length
-    known: dict[str, Any] = {
+    """A link to a file of its own; a member of a tar has its place as text."""
+    return {
         "uid": image.uid,
         "predicted": image.predicted if image.predicted != image.label else "",
         "credibility": None if image.explanation is None else image.explanation.credibility,
+        "href": address(image.location),
+        "place": byte_range(image.location),
     }
-    if offset is None:
-        return {**known, "href": path.resolve().as_uri(), "place": ""}
-    end = "the end" if length is None else f"{offset + length:,}"
-    return {**known, "href": "", "place": f"{path.name}, bytes {offset:,} to {end}"}
