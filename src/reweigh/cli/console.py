@@ -42,11 +42,11 @@ def watched() -> Iterator[Progress]:
 
 
 def table(rows: Sequence[Sequence[str]], *, header: Sequence[str] = (), title: str = "") -> None:
-    """Print a small table to standard output; columns after the first are aligned to the right where they hold numbers."""
+    """Print a small table to standard output; under a header, columns of numbers after the first are aligned to the right."""
     made = Table(title=title or None, title_justify="left", show_header=bool(header), box=None, padding=(0, 2, 0, 0))
     for column in range(max((len(r) for r in rows), default=0)):
         cells = [row[column] for row in rows if column < len(row)]
-        right = column > 0 and all(cell[:1].isdigit() or cell in ("", "-") for cell in cells)
+        right = bool(header) and column > 0 and all(cell[:1].isdigit() or cell in ("", "-") for cell in cells)
         made.add_column(header[column] if header else "", justify="right" if right else "left", overflow="fold")
     for row in rows:
         made.add_row(*row)
