@@ -1,7 +1,7 @@
 """A page made of real images and made-up figures, to be looked at: python tests/report/demonstration.py FOLDER
 
-Writes `many.html` (1,000 classes with weights, image files in FOLDER/images), `few.html` (3 classes, members of a tar, hostile texts),
-`unweighed.html` (a run without weights) and `bare.html` (one class, nothing to say).
+Writes `many.html` (1,000 classes with verdicts and weights, image files in FOLDER/images), `few.html` (3 classes, members of a tar, hostile texts),
+`unweighed.html` (a run without verdicts and weights) and `bare.html` (one class, nothing to say).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from reweigh.images.reading import read_bytes
 from reweigh.images.tar_members import read_members
 from reweigh.report.page import render
 from reweigh.report.records import Card, ClassImages, ReportData, Shown
+from reweigh.report.verdict_records import ConfusedPair, JudgedImage, Noise, NoiseTable, VerdictsData
 from reweigh.report.weight_records import (
     Challenge,
     Comparison,
@@ -144,6 +145,54 @@ def with_weights(data: ReportData, locations: list[ImageLocation], texts: tuple[
     )  # fmt: skip
 
 
+def with_verdicts(
+    data: ReportData, locations: list[ImageLocation], texts: tuple[str, ...], *, n_images: int = 200
+) -> ReportData:
+    """The same page of a run with verdicts on its labels, with the given texts wherever data could have a word."""
+    names = data.class_names
+    rows = tuple(
+        Noise(
+            name=name, n=int(n), n_wrong=int(n) // 9, noise=None if n == 0 else 0.9 / (2 + c), low=0.02 if n > 20 else None,
+            high=0.5 if n > 20 else None, agreement=0.8, mostly=names[(c + 1) % len(names)],
+        )
+        for c, (name, n) in enumerate(zip(names, data.class_sizes, strict=True))
+    )  # fmt: skip
+    pairs = tuple(
+        ConfusedPair(
+            given=name,
+            truth=texts[-1],
+            n=60.0 - c,
+            share=0.2,
+            n_back=40.0,
+            share_back=0.16,
+            advice="" if c else "merge?",
+        )
+        for c, name in enumerate(names[:60])
+    )
+    return replace(
+        data,
+        verdicts=VerdictsData(
+            n=10_000, n_wrong=1_234, n_none_of_the_classes=56, noise_rate=0.13, noise_rate_range=(0.11, 0.16), is_interval=False,
+            is_trusted=True, agreement=0.8, information=0.6, notes=(texts[-1],), classes=NoiseTable(of="class", rows=rows, n_all=len(rows) + 1),
+            others=(NoiseTable(of="source", rows=tuple(replace(row, low=None, high=None, mostly="") for row in rows[:2]), n_all=2),),
+            pairs=pairs, rule="Worth a “merge?” by a rule.",
+            images=tuple(_judged(locations[i % len(locations)], names, i, texts) for i in range(n_images)), n_images=n_images + 9_000,
+        ),
+    )  # fmt: skip
+
+
+def _judged(place: ImageLocation, names: tuple[str, ...], i: int, texts: tuple[str, ...]) -> JudgedImage:
+    """In turn flagged, of none of the classes, with a second class, and not judged."""
+    turn, label, other, text = i % 4, names[i % len(names)], names[(i + 1) % len(names)], texts[i % len(texts)]
+    return JudgedImage(
+        uid=f"train/{text if i < 4 else 'n0'}/{i}.jpg", location=place, order=i + 1, label=label, probability_right=None if turn == 3 else 0.01 * turn,
+        wrong=turn == 0, suggested=other if turn == 0 else "", probability_suggested=0.9 if turn == 0 else None,
+        also_plausible=other if turn == 2 else "", none_of_the_classes=turn == 1,
+        reason=f"looks like {text} (0.93); its label, predicted with 0.02; 1 of 15 similar images has its label", split="val" if i % 5 else "train",
+        text=text, origin=f"google, “{text}”, rank 3", checked=other if turn == 0 else "",
+    )  # fmt: skip
+
+
 def _spread(name: str, histogram: Histogram, said: str) -> Distribution:
     return Distribution(
         name=name, kind="credibility", group="visual", histogram=histogram, without_opinion=0.1, said=said
@@ -197,8 +246,10 @@ def main(folder: Path) -> None:
     title = ("a title of a photo page as people write them, with a good many words; tag, tag, tag",)
     photos, some = as_photographs(members, folder / "images"), [*members, ImageLocation(folder / "gone.jpg")][-8:]
     pages = {
-        "many": with_weights(made_up(photos, k=1_000, texts=title), photos, title),
-        "few": with_weights(made_up(some, k=3, texts=HOSTILE), some, HOSTILE),
+        "many": with_verdicts(with_weights(made_up(photos, k=1_000, texts=title), photos, title), photos, title),
+        "few": with_verdicts(
+            with_weights(made_up(some, k=3, texts=HOSTILE), some, HOSTILE), some, HOSTILE, n_images=30
+        ),
         "unweighed": made_up(some, k=3, texts=title),
         "bare": bare(),
     }

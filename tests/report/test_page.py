@@ -285,6 +285,7 @@ def test_real_photographs_of_a_thousand_classes_stay_under_five_mebibytes(shared
     members = demonstration.places(shared_data / "tiny_imagenet_40" / "tiny_imagenet_40.tar")[::100][:60]
     files = demonstration.as_photographs(members, tmp_path)
     texts = ("a title of a photo page as people write them; tag, tag",)
-    page = render(demonstration.with_weights(demonstration.made_up(files, k=1_000, texts=texts), files, texts))
+    data = demonstration.with_weights(demonstration.made_up(files, k=1_000, texts=texts), files, texts)
+    page = render(demonstration.with_verdicts(data, files, texts))
     assert len(page.encode()) < 5 * 2**20, f"{len(page.encode()):,} bytes"
     parsed(page)

@@ -17,9 +17,9 @@ LEAST = 0.5
 """Expected images under which a pair is not told."""
 
 RULE = (
-    f"merge? where at least {MUCH:.0%} of each of two classes show the other; rename? where at least {MOST:.0%} of a class show "
-    f"another one; swap? where that is so both ways; from {FEWEST:g} estimated images on."
-).replace("%", " %")
+    f"Worth a “merge?” where at least {MUCH:.0%} of each of two classes show the other, a “rename?” where at least {MOST:.0%} of a "
+    f"class show one other class, a “swap?” where that is so both ways; each from {FEWEST:g} estimated images on."
+).replace("%", "\u00a0%")
 """The rule in a line, for the page"""
 
 

@@ -22,6 +22,8 @@ from reweigh.whole_files import read_json
 VERDICTS, FACTS = "verdicts.parquet", "verdicts.json"
 CLASS_ROWS, OTHER_ROWS, PAIRS = 1_000, 200, 60
 """Rows of a table at most."""
+FEW = 20
+"""Fewer images than this have no range, and come after the others."""
 WEAK_INFORMATION, WEAK_AGREEMENT = 0.1, 0.5
 """Under either, predictions cannot tell the classes apart and the verdicts are not to be trusted."""
 
@@ -123,7 +125,10 @@ def _parts(catalog: Catalog, held_out: HeldOut) -> list[Parts]:
 
 
 def part_noise(found: PageVerdicts, parts: Parts, held_out: HeldOut) -> NoiseTable:
-    """Mean of 1 - P(right) and flagged labels of each source or query, over the training images, largest mean first."""
+    """Mean of 1 - P(right) and flagged labels of each source or query, over the training images.
+
+    Largest mean first, those of fewer than FEW images after the others.
+    """
     at = np.flatnonzero(held_out.labels >= 0)
     place = np.searchsorted(found.rows, held_out.rows[at])
     k, numbers = len(parts.names), parts.numbers
@@ -136,7 +141,7 @@ def part_noise(found: PageVerdicts, parts: Parts, held_out: HeldOut) -> NoiseTab
     total = np.bincount(numbers[known], weights=doubt[known], minlength=k)
     mean = np.divide(total, n_known, out=np.full(k, np.nan), where=n_known > 0)
     filled = np.flatnonzero(n)
-    order = filled[np.argsort(-np.nan_to_num(mean[filled], nan=-1.0), kind="stable")][:OTHER_ROWS]
+    order = filled[np.lexsort((-np.nan_to_num(mean[filled], nan=-1.0), n[filled] < FEW))][:OTHER_ROWS]
     rows = tuple(
         Noise(
             name=parts.names[c], n=int(n[c]), n_wrong=int(n_wrong[c]), noise=None if np.isnan(mean[c]) else float(mean[c]),
