@@ -33,7 +33,7 @@ def test_features_and_labels_are_enough() -> None:
     features, labels, right = blobs()
     made = reweigh.weigh(features, labels)
     assert made.weights.shape == (300,)
-    assert separates(made.weights, right) > 5
+    assert separates(made.weights, right) > 3
     assert {"held_out", "neighbours", "class_balance"} <= set(made.factors)
 
 
@@ -44,7 +44,7 @@ def test_text_vectors_serve_as_features() -> None:
     vectors = HashingVectorizer(n_features=64).transform(documents).toarray()
     labels = np.where(generator.random(240) < 0.2, (truth + 1) % 3, truth)
     made = reweigh.weigh(vectors, labels)
-    assert separates(made.weights, labels == truth) > 5
+    assert separates(made.weights, labels == truth) > 3
 
 
 def test_held_out_probabilities_are_enough_and_features_are_not_needed() -> None:
@@ -70,8 +70,17 @@ def test_everything_at_once() -> None:
     )  # fmt: skip
     assert {"rank", "own_text", "verified", "neighbours"} <= set(made.factors)
     assert np.isnan(made.factors["own_text"].values[0])
-    assert made.facts["sharpness"] == 2
-    assert separates(made.weights, right) > 5
+    assert made.facts["share_right"] == 0.8 and made.credibility is not None
+    assert np.mean(made.credibility[5:]) == pytest.approx(0.8, abs=0.02)
+    assert separates(made.weights, right) > 3
+
+
+def test_the_share_of_right_labels_is_that_of_the_verdicts() -> None:
+    features, labels, right = blobs()
+    made = reweigh.weigh(features, labels)
+    assert made.facts["share_right"] == pytest.approx(right.mean(), abs=0.05)
+    assert made.credibility is not None
+    assert np.mean(made.credibility) == pytest.approx(made.facts["share_right"], abs=0.01)
 
 
 def test_own_group_and_self_do_not_vote() -> None:

@@ -66,12 +66,15 @@ def test_every_class_has_the_same_credible_weight_at_sharpness_one() -> None:
     np.testing.assert_allclose(mass, mass.mean(), rtol=0.01)
 
 
-def test_sharpness_is_1_until_a_share_is_known_or_where_the_settings_say_it() -> None:
+def test_sharpness_is_that_of_the_model_once_a_share_is_known_or_what_the_settings_say() -> None:
     evidence = example_evidence()
     names = ("held_out", "neighbours")
     assert weighed(evidence, names).facts["sharpness"] == 1
-    assert weighed(evidence, names, share_right=0.7).facts["sharpness"] == 2
-    assert weighed(evidence, names, WeightSettings(combiner="product"), share_right=0.7).facts["sharpness"] == 1
+    assert weighed(evidence, names, share_right=0.7).facts["sharpness"] == 1
+    assert weighed(evidence, names, share_right=0.7, sharpness=4.0).facts["sharpness"] == 4
+    assert weighed(evidence, names, sharpness=4.0).facts["sharpness"] == 1
+    product = WeightSettings(combiner="product")
+    assert weighed(evidence, names, product, share_right=0.7, sharpness=4.0).facts["sharpness"] == 1
     cube = weighed(evidence, names, WeightSettings(sharpness=3.0))
     plain = weighed(evidence, names)
     np.testing.assert_allclose(cube.weights / cube.weights[0], (plain.weights / plain.weights[0]) ** 3, rtol=1e-3)

@@ -274,6 +274,7 @@ def _facts(work: Work, judged: _Rows, held_out: HeldOut, verdicts: LabelVerdicts
         "truth": work.recipe.evidence.truth,
         "clearness": _number(verdicts.clearness),
         "information": _number(verdicts.information),
+        "is_trusted": verdicts.is_trusted,
         "agreement": float((held_out.label_position[at] == 0).mean()),
         "classes": {
             "n": np.bincount(labels, minlength=k).tolist(),

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from reweigh.verdicts.channel import FIRST_SLOPES, Channel, Observed, first_channel, fit_channel
 
-FIRST = 0.2
 CLEAR = 0.5
 """Of `truth = "clear"`: every image is of one class, whatever the classifier finds ambiguous."""
 RATIOS, VALUES = (1.0, 1.2, 2.0, 3.0), (0.10, 0.20, 0.20, 0.05)
@@ -21,8 +20,6 @@ GRID = (0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 1.0)
 """What verified rows choose from."""
 RANGE = (0.05, 0.5)
 """Refits at these say how far the rates depend on the choice."""
-SAME = 0.01
-"""A lambda this near to the one before needs no new fit."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,15 +38,13 @@ def first_fit(seen: Observed, *, clearness: float) -> Channel:
     return max(fits, key=lambda channel: channel.objective)
 
 
-def calibration(seen: Observed, channel: Channel) -> Calibration:
-    """The scale of Z = sum a_j L_j / sum a_j with noise (lambda 0) and without, shifts free in both."""
-    total = max(float(channel.slopes.sum()), 1e-6)
-    joined = _joined(seen, channel.slopes / total)
-    through_noise = fit_channel(joined, replace(channel, slopes=np.array([total])), clearness=0.0)
-    plain = replace(channel, slopes=np.ones(1), shifts=np.zeros_like(channel.shifts))
-    as_they_are = fit_channel(joined, plain, clearness=0.0, is_noisy=False)
-    ratio = float(through_noise.slopes[0] / max(as_they_are.slopes[0], 1e-6))
-    return Calibration(ratio=ratio, loss=-as_they_are.objective)
+def calibration(seen: Observed, free: Channel) -> Calibration:
+    """How Z = sum a_j L_j / sum a_j is calibrated without noise, beside its scale in `free`, the fit of lambda 0."""
+    total = max(float(free.slopes.sum()), 1e-6)
+    joined = _joined(seen, free.slopes / total)
+    plain = replace(free, slopes=np.ones(1), shifts=np.zeros_like(free.shifts))
+    fitted = fit_channel(joined, plain, clearness=0.0, is_noisy=False)
+    return Calibration(ratio=float(total / max(fitted.slopes[0], 1e-6)), loss=-fitted.objective)
 
 
 def clearness_of(ratio: float) -> float:

@@ -28,6 +28,8 @@ from reweigh.verdicts.record import Confusions, LabelVerdicts
 
 LEAST_INFORMATION = 0.02
 """Probabilities that know less than this of the labels judge nothing: uniform ones would flag every row."""
+TRUSTED_INFORMATION = 0.15
+"""Under this, verdicts are worth little one by one: fashion photos .13 and .05, where F1 is that of chance; .3 and more elsewhere."""
 ALSO = 0.25
 """An image that shows its label and another class with at least this probability each keeps its label, and names the other."""
 NONE_FROM = 0.65
@@ -153,7 +155,7 @@ def _verdicts(
         **of_rows, noise_rate=rate, noise_rate_range=held, is_interval=looks > 1,
         class_noise=class_rates(own[0], labels[learnt], k), class_noise_ranges=class_ranges(own, labels[learnt], k),
         confusions=confusions(candidates, beliefs.q, _pairs(candidates, fitted), learnt),
-        clearness=fitted.clearness, information=information,
+        clearness=fitted.clearness, information=information, is_trusted=information >= TRUSTED_INFORMATION,
         notes=tuple(_notes(candidates, around, of_rows["wrong"], information)),
         facts=_facts(fitted, cut, looks),
     )  # fmt: skip
@@ -275,7 +277,7 @@ def _notes(candidates: Candidates, around: Around | None, flagged: NDArray[np.bo
             f"{agreement:.1%} of the labels are the most probable class: either nearly all are right, or the probabilities come from a "
             "model that has seen these labels; they must be held out"
         )
-    if information < 0.1 or agreement < 0.5:
+    if information < TRUSTED_INFORMATION:
         notes.append(
             f"do not trust single verdicts: the predictions agree with {agreement:.0%} of the labels and cannot tell these classes apart"
         )
@@ -307,6 +309,6 @@ def _silent(rows: Asked, note: str, *, information: float = 0.0) -> Judged:
         noise_rate_range=(float("nan"), float("nan")), is_interval=False, class_noise=np.full(k, np.nan),
         class_noise_ranges=np.full((k, 2), np.nan),
         confusions=Confusions(given=np.zeros(0, np.int32), truth=np.zeros(0, np.int32), expected=np.zeros(0), k=k),
-        clearness=float("nan"), information=information, notes=(note,),
+        clearness=float("nan"), information=information, is_trusted=False, notes=(note,),
     )  # fmt: skip
     return Judged(verdicts=verdicts, learnt=None)

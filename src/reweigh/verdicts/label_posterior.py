@@ -22,7 +22,7 @@ from reweigh.verdicts.channel import (
     passed_at,
     posterior,
 )
-from reweigh.verdicts.clearness import CLEAR, FIRST, GRID, RANGE, SAME, calibration, clearness_of, first_fit
+from reweigh.verdicts.clearness import CLEAR, GRID, RANGE, calibration, clearness_of, first_fit
 from reweigh.verdicts.look_alikes import beliefs, look_alike_evidence
 from reweigh.verdicts.prior_rows import chosen_prior_rows
 
@@ -58,6 +58,8 @@ class Fitted:
 
     seen: Observed
     channel: Channel
+    free: Channel
+    """The same at lambda 0"""
     clearness: float
     ratio: float
     loss: float
@@ -78,10 +80,9 @@ def fit_posterior(
     shares = class_shares(candidates.labels[is_learnt], candidates.k)
     pieces = [without_class_sizes(candidates, shares)]
     progress("verdicts", 0, MOST_ROUNDS + 1, "noise and calibration")
-    lam = CLEAR if truth == "clear" else FIRST
     seen = _seen(candidates, pieces, at)
     seen = replace(seen, prior_rows=chosen_prior_rows(seen))
-    fitted = _refitted(seen, first_fit(seen, clearness=lam), lam, truth=truth, most=2)
+    fitted = _fitted(seen, first_fit(seen, clearness=0.0), truth=truth)
     if votes is not None:
         fitted, pieces = _with_look_alikes(candidates, votes, at, fitted, pieces[0], truth=truth, progress=progress)
     if person is not None and (~np.isnan(person)).sum() >= FEWEST_LOOKS:
@@ -140,17 +141,14 @@ def _seen(candidates: Candidates, pieces: list[NDArray[np.float32]], at: NDArray
     return observed(chosen_candidates(candidates, at), [piece[at] for piece in pieces])
 
 
-def _refitted(seen: Observed, channel: Channel, lam: float, *, truth: Truth, most: int) -> Fitted:
-    """The channel with lambda renewed from its two scales, at most `most` times."""
-    scales = calibration(seen, channel)
-    for _ in range(most if truth == "auto" else 0):
-        wanted = clearness_of(scales.ratio)
-        if abs(wanted - lam) < SAME:
-            break
-        lam = wanted
-        channel = fit_channel(seen, channel, clearness=lam)
-        scales = calibration(seen, channel)
-    return Fitted(seen=seen, channel=channel, clearness=lam, ratio=scales.ratio, loss=scales.loss, n_rounds=0)
+def _fitted(seen: Observed, free: Channel, *, truth: Truth) -> Fitted:
+    """The channel at its lambda; `free` is that of lambda 0."""
+    scales = calibration(seen, free)
+    lam = CLEAR if truth == "clear" else clearness_of(scales.ratio)
+    channel = fit_channel(seen, free, clearness=lam)
+    return Fitted(
+        seen=seen, channel=channel, free=free, clearness=lam, ratio=scales.ratio, loss=scales.loss, n_rounds=0
+    )  # fmt: skip
 
 
 def _with_look_alikes(
@@ -163,9 +161,9 @@ def _with_look_alikes(
     for number in range(1, MOST_ROUNDS + 1):
         progress("verdicts", number, MOST_ROUNDS + 1, "look-alikes")
         pieces = [first, look_alike_evidence(votes, beliefs(candidates, now.q), candidates)]
-        seen, lam = replace(_seen(candidates, pieces, at), prior_rows=fitted.seen.prior_rows), fitted.clearness
-        channel = first_fit(seen, clearness=lam) if number == 1 else fit_channel(seen, fitted.channel, clearness=lam)
-        fitted = replace(_refitted(seen, channel, lam, truth=truth, most=1), n_rounds=number, loss=loss)
+        seen = replace(_seen(candidates, pieces, at), prior_rows=fitted.seen.prior_rows)
+        free = first_fit(seen, clearness=0.0) if number == 1 else fit_channel(seen, fitted.free, clearness=0.0)
+        fitted = replace(_fitted(seen, free, truth=truth), n_rounds=number, loss=loss)
         before, now = now, believe(candidates, pieces, fitted)
         if float(np.nanmean(np.abs(now.wrong - before.wrong))) < STEADY:
             break

@@ -62,6 +62,8 @@ class LabelVerdicts:
     """lambda, how clear-cut the truth was taken to be"""
     information: float
     """1 - loss of the calibrated probabilities / entropy of the labels: what the probabilities know of them, 0 = nothing"""
+    is_trusted: bool
+    """Whether the probabilities know enough of the labels for these verdicts to be trusted one by one"""
     notes: tuple[str, ...] = ()
     """What a user should know"""
     facts: dict[str, Any] = field(default_factory=dict)

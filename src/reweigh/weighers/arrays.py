@@ -22,9 +22,11 @@ from reweigh.features.matrix import ArrayFeatures, FeatureMatrix
 from reweigh.probes.log_probabilities import ArrayProbabilities
 from reweigh.probes.settings import ProbeSettings
 from reweigh.progress import Progress, silent
+from reweigh.verdicts.candidates import candidates_of
+from reweigh.verdicts.judging import Asked, judge
 from reweigh.weighers.auto import choose
 from reweigh.weighers.settings import AUTO, WeightSettings, pieces_for, weigher_named
-from reweigh.weighers.weighing import Weights, kept_images, weigh_images
+from reweigh.weighers.weighing import Weights, kept_images, share_right_of, weigh_images
 
 BLOCK = 65_536
 Columns = Callable[[Sequence[str], NDArray[np.int64]], pa.Table]
@@ -55,7 +57,8 @@ def weigh(
     here by a five-fold probe where there are none. class_names: k names, with `text`, a text a row. rank (n,): 1 = found
     first, 0 or NaN = not known. source: a name a row. groups (n,): rows of one number share a fold and do not vote on
     each other. copies (n,): rows of one number are the same image. verified (n,): 1 right, 0 wrong, NaN nobody looked.
-    neighbours (n, m): nearest rows, -1 = missing, where they are known already. share_right: share of right labels.
+    neighbours (n, m): nearest rows, -1 = missing, where they are known already. share_right: share of right labels; None: as the
+    verdicts estimate it (`label_verdicts`).
     settings: `WeightSettings(use=...)`; default `auto`, all that the arguments allow.
     Raises ReweighError for what does not fit, naming argument and row.
     """
@@ -85,6 +88,8 @@ def weigh(
         classes=None if names is None else plain_classes(names), progress=progress,
     )  # fmt: skip
     evidence = _evidence(inputs, chosen, settings, images, probabilities, neighbours, seed=seed)
+    if share_right is None and settings.combiner == "pooled":
+        share_right = _share_right(inputs, evidence, probabilities, images.person[at])
     return weigh_images(images, evidence, chosen, settings, share_right=share_right)
 
 
@@ -104,6 +109,23 @@ def _evidence(
     for piece in pieces_for(names, settings, made):
         made[piece] = EVIDENCE[piece].make(replace(inputs, made=made), EvidenceSettings(), seed)
     return made
+
+
+def _share_right(
+    inputs: EvidenceInputs, evidence: dict[str, Any], probabilities: NDArray[np.floating] | None, person: NDArray[np.float32]
+) -> float | None:  # fmt: skip
+    """The verdicts' estimate, where there are held-out predictions to judge by."""
+    if probabilities is None and "held_out" not in evidence:
+        return None
+    at = inputs.rows if probabilities is not None and len(inputs.rows) < len(probabilities) else None
+    rows = evidence["held_out"].log_probabilities if probabilities is None else ArrayProbabilities(probabilities, at)
+    votes = evidence.get("neighbours")
+    indices = None if votes is None or not votes.indices.shape[1] else votes.indices
+    assert inputs.is_fitted is not None
+    asked = Asked(
+        candidates=candidates_of(rows, inputs.labels), indices=indices, is_learnt=inputs.is_fitted, person=person
+    )  # fmt: skip
+    return share_right_of(judge(asked, progress=inputs.progress).verdicts)
 
 
 def _votes(neighbours: NDArray[np.integer], images: Images, at: NDArray[np.int64]) -> NeighbourVotes:

@@ -13,6 +13,7 @@ from reweigh.weighers.density import DensityCredibility
 from reweigh.weighers.duplicates import Duplicates
 from reweigh.weighers.factor import Weigher
 from reweigh.weighers.held_out import HeldOutCredibility
+from reweigh.weighers.label_posterior import LabelPosterior
 from reweigh.weighers.neighbours import NeighbourCredibility
 from reweigh.weighers.own_text import OwnTextCredibility
 from reweigh.weighers.rank import RankCredibility
@@ -34,7 +35,7 @@ class WeightSettings:
     combiner: Literal["pooled", "geometric", "product"] = "pooled"
     """How credibilities become one: grouped log-odds, their geometric mean, or the papers' product."""
     sharpness: float = 0.0
-    """Weight = credibility ^ sharpness, times balance; 0 = chosen, written down: 1 until a share of right labels is estimated."""
+    """Weight = credibility ^ sharpness, times balance; 0 = chosen, written down: 1 for a probe."""
     clip: float = 10.0
     """No weight is more than this many times the mean, above 1."""
     duplicates: Duplicates = field(default_factory=Duplicates)
@@ -45,6 +46,8 @@ class WeightSettings:
     """Held-out predictions."""
     neighbours: NeighbourCredibility = field(default_factory=NeighbourCredibility)
     """Labels of similar images."""
+    label_posterior: LabelPosterior = field(default_factory=LabelPosterior)
+    """The verdicts' probability that the label is right."""
     density: DensityCredibility = field(default_factory=DensityCredibility)
     """Density within the class."""
     rank: RankCredibility = field(default_factory=RankCredibility)

@@ -11,6 +11,7 @@ from reweigh.weighers.curriculum import Curriculum
 from reweigh.weighers.density import DensityCredibility
 from reweigh.weighers.duplicates import Duplicates
 from reweigh.weighers.held_out import HeldOutCredibility
+from reweigh.weighers.label_posterior import LabelPosterior
 from reweigh.weighers.neighbours import NeighbourCredibility
 from reweigh.weighers.own_text import OwnTextCredibility
 from reweigh.weighers.rank import RankCredibility
@@ -22,6 +23,7 @@ WEIGHERS: dict[str, type[Any]] = {
     "rank_limit": RankLimit,
     "held_out": HeldOutCredibility,
     "neighbours": NeighbourCredibility,
+    "label_posterior": LabelPosterior,
     "density": DensityCredibility,
     "rank": RankCredibility,
     "own_text": OwnTextCredibility,

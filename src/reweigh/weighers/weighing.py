@@ -12,12 +12,15 @@ from numpy.typing import NDArray
 from reweigh.errors import ReweighError
 from reweigh.evidence.images import Images, chosen_images
 from reweigh.metrics.effective_share import class_effective_shares, effective_share
+from reweigh.verdicts.record import LabelVerdicts
 from reweigh.weighers.combine import COMBINERS, Combined
 from reweigh.weighers.factor import Evidence, Factor, State, make_factor
 from reweigh.weighers.settings import WeightSettings, weigher_named
 
 FEW = 0.1
 """An effective sample share below this is warned of."""
+LEAST_SHARE = 0.001
+"""An estimated share of right labels stays this far from 0 and 1: the pool has no log-odds for certainty."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +61,7 @@ def kept_images(
 
 
 def weigh_images(
-    images: Images, evidence: Evidence, names: Sequence[str], settings: WeightSettings, *, share_right: float | None = None, sharpness: float = 2.0
+    images: Images, evidence: Evidence, names: Sequence[str], settings: WeightSettings, *, share_right: float | None = None, sharpness: float = 1.0
 ) -> Weights:  # fmt: skip
     """Weights of all images, from the evidence on those that `kept_images` keeps.
 
@@ -103,6 +106,13 @@ def weigh_images(
         notes=tuple(_notes(share, made, speaking, kept, _smallest(labels, shares, images.k))),
         states=states,
     )
+
+
+def share_right_of(verdicts: LabelVerdicts) -> float | None:
+    """The estimated share of right labels; None where nothing could be told, or the verdicts are not to be trusted."""
+    if not (verdicts.is_trusted and np.isfinite(verdicts.noise_rate)):
+        return None
+    return float(np.clip(1 - verdicts.noise_rate, LEAST_SHARE, 1 - LEAST_SHARE))
 
 
 def clipped(weights: NDArray[np.float64], limit: float) -> tuple[NDArray[np.float64], int]:
