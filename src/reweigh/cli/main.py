@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from reweigh import __version__
-from reweigh.cli import check, demo, evaluate, index, predict, report, run, webify
+from reweigh.cli import check, demo, evaluate, export, index, predict, report, run, webify
 from reweigh.errors import ReweighError
 
 COMMANDS: dict[str, Callable[..., None]] = {
@@ -22,6 +22,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "report": report.report,
     "evaluate": evaluate.evaluate,
     "predict": predict.predict,
+    "export": export.export,
     "webify": webify.webify,
 }
 
