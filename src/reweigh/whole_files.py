@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -56,11 +57,14 @@ def whole_folder(path: Path) -> Iterator[Path]:
 
 def sync_folder(folder: Path) -> None:
     """Flush the folder's files and its own entry to the disk, so that a rename cannot come before its content."""
-    paths = [p for p in folder.rglob("*") if p.is_file()] + [folder]
-    if len(paths) > MANY and hasattr(os, "sync"):
+    files = (p for p in folder.rglob("*") if p.is_file())
+    some = list(islice(files, MANY + 1))  # not all of them: a corrected copy of a web set has millions
+    if len(some) > MANY and hasattr(os, "sync"):
         os.sync()  # one by one, the 60,000 images of a catalog took minutes
         return
-    for path in paths:
+    for path in chain(some, files, [folder]):
+        if path.is_symlink():
+            continue  # what it leads to is not ours, and may not even be readable
         handle = os.open(path, os.O_RDONLY)
         try:
             os.fsync(handle)
