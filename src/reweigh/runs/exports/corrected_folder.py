@@ -34,11 +34,8 @@ def export_folder(judged: JudgedRun, output: Path, *, correct: bool = False, pro
         for block in blocks(judged, PLACE, stage="folder", progress=progress):
             places = _places(block, folders, correct=correct, with_splits=len(splits) > 1)
             _put(partial, block, locations(judged, block), places, kinds, ways)
-    return Exported(
-        output=output,
-        lines=_lines(kinds, ways),
-        notes=_notes(judged, folders, kinds, ways),
-    )
+    notes = _notes(judged, folders, kinds, ways, has_splits=len(splits) > 1)
+    return Exported(output=output, lines=_lines(kinds, ways), notes=notes)
 
 
 def place_of(
@@ -79,17 +76,16 @@ def _put(
 ) -> None:  # fmt: skip
     made: set[Path] = set()
     uids, there = block.own["uid"].to_pylist(), is_there(images)
-    for uid, image, is_present, (kind, parts) in zip(uids, images, there, places, strict=True):
-        if not is_present:  # was unreadable before
-            kinds[GONE] += 1
-            continue
+    rows = zip(uids, images, there, block.is_unreadable.tolist(), places, strict=True)
+    for uid, image, is_present, was_unreadable, (kind, parts) in rows:
         into = folder.joinpath(*parts)
         if into not in made:
             into.mkdir(parents=True, exist_ok=True)
             made.add(into)
-        how, _ = put_image(image, uid, into)
-        kinds[kind] += 1
-        ways[how] += 1
+        put = put_image(image, uid, into, was_unreadable=was_unreadable) if is_present else None
+        kinds[GONE if put is None else kind] += 1
+        if put is not None:
+            ways[put[0]] += 1
 
 
 def _lines(kinds: Counter[str], ways: Counter[str]) -> tuple[tuple[str, str], ...]:
@@ -102,7 +98,9 @@ def _lines(kinds: Counter[str], ways: Counter[str]) -> tuple[tuple[str, str], ..
     return (*counted, ("made of", ", ".join(f"{n:,} {how}" for how, n in ways.most_common())))
 
 
-def _notes(judged: JudgedRun, folders: tuple[str, ...], kinds: Counter[str], ways: Counter[str]) -> tuple[str, ...]:
+def _notes(
+    judged: JudgedRun, folders: tuple[str, ...], kinds: Counter[str], ways: Counter[str], *, has_splits: bool
+) -> tuple[str, ...]:
     notes = []
     without = judged.catalog.n - judged.n
     if without:
@@ -119,6 +117,6 @@ def _notes(judged: JudgedRun, folders: tuple[str, ...], kinds: Counter[str], way
         notes.append("this disk has no symbolic links: a hard link is the image itself, do not edit it in place")
     if ways["copies"]:
         notes.append("links are not possible here: the images were copied")
-    if any(kinds[kind] for kind in (WRONG, NONE_OF_THE_CLASSES, UNREADABLE)):
+    if not has_splits and any(kinds[kind] for kind in (WRONG, NONE_OF_THE_CLASSES, UNREADABLE)):
         notes.append("move the folders whose names start with _ away before a tool reads every folder as a class")
     return tuple(notes)

@@ -80,23 +80,23 @@ def _samples(judged: JudgedRun, folder: Path, progress: Progress) -> Iterator[tu
     """(sample, whether its image was written into the folder)."""
     n_written = 0
     for block in blocks(judged, PLACE, stage="fiftyone", progress=progress):
-        images = locations(judged, block)
-        samples = zip(_values(block, judged.names), images, is_there(images), strict=True)
-        for sample, image, is_present in samples:
-            if not is_present:
-                continue
-            is_written = image.offset is not None
-            sample["filepath"] = _written(image, sample["uid"], folder, n_written) if is_written else str(image.path)
-            n_written += is_written
-            yield sample, is_written
+        images, unreadable = locations(judged, block), block.is_unreadable.tolist()
+        samples = zip(_values(block, judged.names), images, is_there(images), unreadable, strict=True)
+        for sample, image, is_present, was_unreadable in samples:
+            path: str | None = str(image.path) if is_present else None
+            if is_present and image.offset is not None:
+                path = _written(image, sample["uid"], folder, n_written, was_unreadable=was_unreadable)
+                n_written += path is not None
+            if path is not None:
+                yield {**sample, "filepath": path}, image.offset is not None
 
 
-def _written(image: ImageLocation, uid: str, folder: Path, number: int) -> str:
-    """Write the image out of its tar; its path below the folder, a thousand images a folder."""
+def _written(image: ImageLocation, uid: str, folder: Path, number: int, *, was_unreadable: bool) -> str | None:
+    """Write the image out of its tar; its path below the folder, a thousand images a folder. None: unreadable as before."""
     inside = Path(DATA) / f"{number // IMAGES_A_FOLDER:06d}"
     (folder / inside).mkdir(parents=True, exist_ok=True)
-    _, name = put_image(image, uid, folder / inside)
-    return (inside / name).as_posix()
+    put = put_image(image, uid, folder / inside, was_unreadable=was_unreadable)
+    return None if put is None else (inside / put[1]).as_posix()
 
 
 def _values(block: Block, names: tuple[str, ...]) -> Iterator[dict[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import stat
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from reweigh.catalog.tables import ImageLocation
 from reweigh.errors import ReweighError
-from reweigh.images.reading import Unreadable, read_bytes
+from reweigh.images.reading import REASONS, Unreadable, read_bytes
 from reweigh.layouts.image_names import is_image
 from reweigh.runs.exports.safe_names import last_part, safe_name, with_mark
 
@@ -42,21 +43,33 @@ def is_there(locations: Sequence[ImageLocation]) -> NDArray[np.bool_]:
 
 
 def _size(path: Path) -> int:
-    """Bytes of the file; -1 where none is there."""
+    """Bytes of the file; -1 where there is none that may be read."""
     try:
-        return os.stat(path).st_size  # noqa: PTH116 millions of files
-    except (FileNotFoundError, NotADirectoryError):
+        status = os.stat(path)  # noqa: PTH116 millions of files
+    except ValueError:  # a NUL in the name
         return -1
+    except OSError as cause:
+        if cause.errno not in REASONS:
+            raise
+        return -1
+    return status.st_size if stat.S_ISREG(status.st_mode) else -1
 
 
-def put_image(location: ImageLocation, uid: str, folder: Path) -> tuple[str, str]:
+def put_image(
+    location: ImageLocation, uid: str, folder: Path, *, was_unreadable: bool = False
+) -> tuple[str, str] | None:
     """Put an image into a folder that is there, under a name that nothing in it has; (how, its name).
 
     How: `relative links`, `links` (to another file system), `hard links`, `copies`, or `written out` of a tar.
-    Raises ReweighError for an image in a tar that cannot be read, naming it.
+    None: in a tar, and as unreadable as it was. Raises ReweighError for one that could be read before, naming it.
     """
     if location.offset is not None:
-        return WRITTEN, _write_out(location, uid, folder)
+        try:
+            return WRITTEN, _write_out(location, uid, folder)
+        except Unreadable as cause:
+            if was_unreadable:
+                return None
+            raise ReweighError(f"Image {uid!r} cannot be read out of {location.path} any more: {cause}.") from cause
     name = safe_name(location.path.name, empty="image")
     source = _real(str(location.path.parent)) / location.path.name
     attempt = 0
@@ -69,10 +82,7 @@ def put_image(location: ImageLocation, uid: str, folder: Path) -> tuple[str, str
 
 
 def _write_out(location: ImageLocation, uid: str, folder: Path) -> str:
-    try:
-        data = read_bytes(location)
-    except Unreadable as cause:
-        raise ReweighError(f"Image {uid!r} cannot be read out of {location.path}: {cause}.") from cause
+    data = read_bytes(location)
     name = safe_name(last_part(uid), empty="image")
     name = name if is_image(name) else f"{name}{_ending(data)}"
     attempt = 0
