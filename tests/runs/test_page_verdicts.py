@@ -26,7 +26,6 @@ from reweigh.runs.page_verdicts import (
     FEW,
     PageVerdicts,
     class_noise,
-    is_trusted,
     judged_images,
     page_verdicts,
     part_noise,
@@ -50,7 +49,7 @@ def held_out(labels: list[int], positions: list[int], rows: list[int]) -> HeldOu
 def facts(**changes: Any) -> dict[str, Any]:
     return {
         "n": 40, "n_wrong": 6, "n_none_of_the_classes": 2, "noise_rate": 0.15, "noise_rate_range": [0.1, 0.2], "is_interval": False,
-        "information": 0.6, "agreement": 0.8, "notes": [], "confusions": [[0, 2, 5.0], [0, 1, 2.0], [1, 0, 0.2]],
+        "information": 0.6, "is_trusted": True, "agreement": 0.8, "notes": [], "confusions": [[0, 2, 5.0], [0, 1, 2.0], [1, 0, 0.2]],
         "classes": {"n": [30, 5, 0, 25], "n_wrong": [4, 2, 0, 0], "noise": [0.2, 0.9, None, 0.3], "low": [0.1, None, None, 0.2],
                     "high": [0.3, None, None, 0.4]},
         **changes,
@@ -101,13 +100,6 @@ def test_parts_under_two_numberings_are_the_same() -> None:
     assert not same_parts(np.array([0, 0, 1]), np.array([0, 1, 1]))
 
 
-@pytest.mark.parametrize(
-    ("information", "agreement", "trusted"), [(0.1, 0.5, True), (0.09, 0.9, False), (0.5, 0.49, False), (None, 0.9, False), (0.5, None, False)]
-)  # fmt: skip
-def test_weak_predictions_are_not_trusted(information: float | None, agreement: float | None, trusted: bool) -> None:
-    assert is_trusted(facts(information=information, agreement=agreement)) is trusted
-
-
 METRICS = {
     "data": {"images": 50, "classes": 4, "unreadable": 0}, "test": None,
     "held_out": {"agreement": {"n": 40, "top_1": 0.8, "top_1_interval": [0.7, 0.9]}},
@@ -118,7 +110,7 @@ def test_the_headline_leads_with_the_verdicts() -> None:
     assert headline(METRICS, facts()) == (
         "15.0 % of 40 labels are estimated to be wrong; 6 are flagged, 2 may show none of the classes."
     )
-    weak = headline(METRICS, facts(agreement=0.3))
+    weak = headline(METRICS, facts(is_trusted=False))
     assert weak.startswith("Do not trust these verdicts: the predictions cannot tell the classes apart. 15.0 %")
     clean = headline(METRICS, facts(noise_rate=0.0001, n_wrong=0, n_none_of_the_classes=0))
     assert clean == "Under 0.1 % of 40 labels are estimated to be wrong; 0 are flagged."

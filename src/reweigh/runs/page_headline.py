@@ -7,7 +7,6 @@ from typing import Any
 from reweigh.report.records import Card
 from reweigh.runs.measured import AGAINST, interval, points, share, signed_interval
 from reweigh.runs.page_results import comparisons
-from reweigh.runs.page_verdicts import is_trusted
 
 
 def headline(metrics: dict[str, Any], facts: dict[str, Any] | None) -> str:
@@ -37,7 +36,7 @@ def _verdicts(facts: dict[str, Any]) -> str:
         return f"How many of {n:,} labels are wrong cannot be told: the predictions cannot tell the classes apart."
     said = f"{_told(rate)} of {n:,} labels are estimated to be wrong; {facts['n_wrong']:,} are flagged"
     said += f", {n_none:,} may show none of the classes." if n_none else "."
-    if is_trusted(facts):
+    if facts["is_trusted"]:
         return said
     return f"Do not trust these verdicts: the predictions cannot tell the classes apart. {said}"
 

@@ -24,8 +24,6 @@ CLASS_ROWS, OTHER_ROWS, PAIRS = 1_000, 200, 60
 """Rows of a table at most."""
 FEW = 20
 """Fewer images than this have no range, and come after the others."""
-WEAK_INFORMATION, WEAK_AGREEMENT = 0.1, 0.5
-"""Under either, predictions cannot tell the classes apart and the verdicts are not to be trusted."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,13 +63,6 @@ def page_verdicts(run: Path, record: dict[str, Any], catalog: Catalog) -> PageVe
     )  # fmt: skip
 
 
-def is_trusted(facts: dict[str, Any]) -> bool:
-    """Whether held-out predictions can tell the classes apart, by verdicts.json."""
-    information, agreement = facts["information"], facts["agreement"]
-    is_known = information is not None and agreement is not None
-    return is_known and information >= WEAK_INFORMATION and agreement >= WEAK_AGREEMENT
-
-
 def verdicts_data(found: PageVerdicts, catalog: Catalog, held_out: HeldOut, *, n_images: int) -> VerdictsData:
     """What the section shows; tables are of the training images, the first `n_images` to look at are of all splits."""
     facts, names = found.facts, read_classes(catalog).names
@@ -84,7 +75,7 @@ def verdicts_data(found: PageVerdicts, catalog: Catalog, held_out: HeldOut, *, n
         noise_rate=rate,
         noise_rate_range=None if None in ends else (ends[0], ends[1]),
         is_interval=facts["is_interval"],
-        is_trusted=is_trusted(facts),
+        is_trusted=facts["is_trusted"],
         agreement=facts["agreement"],
         information=facts["information"] or 0.0,
         notes=tuple(facts["notes"]),

@@ -14,7 +14,7 @@ from reweigh.verdicts.channel import FIRST_SLOPES, Channel, Observed, first_chan
 
 CLEAR = 0.5
 """Of `truth = "clear"`: every image is of one class, whatever the classifier finds ambiguous."""
-RATIOS, VALUES = (1.0, 1.2, 2.0, 3.0), (0.10, 0.20, 0.20, 0.05)
+RATIOS, VALUES = (1.0, 1.2, 1.6, 2.4), (0.10, 0.20, 0.20, 0.05)
 """Ratio of the two scales, and the lambda that was measured best there."""
 GRID = (0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 1.0)
 """What verified rows choose from."""
@@ -48,7 +48,7 @@ def calibration(seen: Observed, free: Channel) -> Calibration:
 
 
 def clearness_of(ratio: float) -> float:
-    """lambda by the ratio of scales. 1.0 -> .10, 1.2 to 2.0 -> .20, 3.0 and above -> .05."""
+    """lambda by the ratio of scales. 1.0 -> .10, 1.2 to 1.6 -> .20, 2.4 and above -> .05."""
     return float(np.interp(ratio, RATIOS, VALUES))
 
 

@@ -34,6 +34,8 @@ ALSO = 0.25
 """An image that shows its label and another class with at least this probability each keeps its label, and names the other."""
 NONE_FROM = 0.65
 """From this value on none of the classes is what an image shows: recall .2 to .7 of such images, 2 to 5 % of the right ones."""
+MANY = 0.1
+"""Share of labels that are not the most probable class from which it is said what they were taken for."""
 SUSPICIOUS_AGREEMENT, SUSPICIOUS_PROBABILITY = 0.995, 0.98
 
 
@@ -280,6 +282,11 @@ def _notes(candidates: Candidates, around: Around | None, flagged: NDArray[np.bo
     if information < TRUSTED_INFORMATION:
         notes.append(
             f"do not trust single verdicts: the predictions agree with {agreement:.0%} of the labels and cannot tell these classes apart"
+        )
+    elif 1 - agreement > MANY and flagged[at].mean() < (1 - agreement) / 2:
+        notes.append(
+            f"{1 - agreement:.0%} of the labels are not the most probable class, and most of them are taken for right labels of ambiguous images; "
+            'where every image is of one class, truth="clear" (evidence.truth=clear) takes more of them for errors; review_order has them first'
         )
     elif flagged[at].mean() > 0.5:
         notes.append(

@@ -24,7 +24,7 @@ from reweigh.verdicts.channel import (
 )
 from reweigh.verdicts.clearness import CLEAR, GRID, RANGE, calibration, clearness_of, first_fit
 from reweigh.verdicts.look_alikes import beliefs, look_alike_evidence
-from reweigh.verdicts.prior_rows import chosen_prior_rows
+from reweigh.verdicts.prior_rows import CHOICES, chosen_prior_rows
 
 Truth = Literal["auto", "clear"]
 STEADY = 2e-3
@@ -81,7 +81,7 @@ def fit_posterior(
     pieces = [without_class_sizes(candidates, shares)]
     progress("verdicts", 0, MOST_ROUNDS + 1, "noise and calibration")
     seen = _seen(candidates, pieces, at)
-    seen = replace(seen, prior_rows=chosen_prior_rows(seen))
+    seen = replace(seen, prior_rows=CHOICES[-1] if truth == "clear" else chosen_prior_rows(seen))
     fitted = _fitted(seen, first_fit(seen, clearness=0.0), truth=truth)
     if votes is not None:
         fitted, pieces = _with_look_alikes(candidates, votes, at, fitted, pieces[0], truth=truth, progress=progress)
@@ -142,10 +142,15 @@ def _seen(candidates: Candidates, pieces: list[NDArray[np.float32]], at: NDArray
 
 
 def _fitted(seen: Observed, free: Channel, *, truth: Truth) -> Fitted:
-    """The channel at its lambda; `free` is that of lambda 0."""
+    """The channel at its lambda; `free` is that of lambda 0.
+
+    Under "clear" the starts are tried too: where `free` has found no noise at all a fit cannot get away from there.
+    """
     scales = calibration(seen, free)
     lam = CLEAR if truth == "clear" else clearness_of(scales.ratio)
     channel = fit_channel(seen, free, clearness=lam)
+    if truth == "clear":
+        channel = max(channel, first_fit(seen, clearness=lam), key=lambda one: one.objective)
     return Fitted(
         seen=seen, channel=channel, free=free, clearness=lam, ratio=scales.ratio, loss=scales.loss, n_rounds=0
     )  # fmt: skip
@@ -188,5 +193,9 @@ def _by_looks(
 
 
 def refits(fitted: Fitted) -> list[Channel]:
-    """The channel refitted at a small and at a large lambda: how far rates depend on the choice."""
-    return [fit_channel(fitted.seen, fitted.channel, clearness=lam) for lam in RANGE]
+    """The channel refitted at a small and at a large lambda: how far rates depend on the choice.
+
+    The large one from the start, or a fit that has found no noise would say that none is certain.
+    """
+    small, large = RANGE
+    return [fit_channel(fitted.seen, fitted.channel, clearness=small), first_fit(fitted.seen, clearness=large)]

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from reweigh.verdicts.candidates import chosen_candidates
 from reweigh.verdicts.channel import (
     FIRST_SLOPES,
-    Channel,
     Observed,
     first_channel,
     fit_channel,
@@ -25,9 +24,11 @@ from reweigh.verdicts.channel import (
 )
 
 CHOICES = (1000.0, 100.0, 10.0, 1.0)
-"""Tried in this order, until labels are predicted worse than by the one before."""
+"""Tried in this order; a smaller one must predict labels better by `LEAST_BETTER`."""
 MOST = 1 << 20
 """Candidates that the choice looks at, at most; of more rows every j-th is taken."""
+LEAST_BETTER = 0.002
+"""In nats a row."""
 LEAST_GAIN = 1e-4
 """Of the fits: they are compared in the third decimal."""
 
@@ -39,18 +40,11 @@ def chosen_prior_rows(seen: Observed) -> float:
     halves = [_part(seen, np.sort(half)) for half in np.array_split(rows, 2)]
     if min(half.n for half in halves) < 2:
         return CHOICES[0]
-    channels = [first_channel(half, slope=FIRST_SLOPES[0]) for half in halves]
     best, most = CHOICES[0], -np.inf
     for prior_rows in CHOICES:
-        fitted = [replace(half, prior_rows=prior_rows) for half in halves]
-        channels = [
-            fit_channel(one, start, clearness=0.0, least_gain=LEAST_GAIN)
-            for one, start in zip(fitted, channels, strict=True)
-        ]
-        score = sum(_across(fitted[i], channels[i], halves[1 - i]) for i in (0, 1))
-        if score < most:
-            break
-        best, most = prior_rows, score
+        score = sum(_across(replace(halves[i], prior_rows=prior_rows), halves[1 - i]) for i in (0, 1)) / 2
+        if score > most + LEAST_BETTER:
+            best, most = prior_rows, score
     return best
 
 
@@ -58,7 +52,12 @@ def _part(seen: Observed, at: NDArray[np.int64]) -> Observed:
     return observed(chosen_candidates(seen.candidates, at), [piece[at] for piece in seen.pieces])
 
 
-def _across(fitted: Observed, channel: Channel, other: Observed) -> float:
-    """Mean log P(y | x) of the other rows under the channel of these."""
+def _across(fitted: Observed, other: Observed) -> float:
+    """Mean log P(y | x) of the other rows under the channel of these.
+
+    Each is fitted from the start: a fit that has found no noise cannot get away from there under the next choice.
+    """
+    start = first_channel(fitted, slope=FIRST_SLOPES[0])
+    channel = fit_channel(fitted, start, clearness=0.0, least_gain=LEAST_GAIN)
     passed = passed_at(channel, fitted.pairs, other.pairs, fitted.prior)
     return likelihood(replace(other, prior=fitted.prior), replace(channel, passed=passed))
