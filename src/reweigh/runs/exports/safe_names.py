@@ -18,13 +18,18 @@ def safe_name(text: str, *, empty: str) -> str:
 
     At most 120 bytes, of which its ending (.jpg) is kept; `empty` where nothing is left.
     """
-    name = "".join("_" if c in SEPARATORS or unicodedata.category(c)[0] == "C" else c for c in text)
+    name = "".join(_shown(character) for character in text)
     name = name.strip(" .") if name.strip(" .") else empty
     stem, dot, ending = name.rpartition(".")
     if not stem or len((dot + ending).encode()) > LONGEST_ENDING:
         stem, dot, ending = name, "", ""
     room = LONGEST - len((dot + ending).encode())
     return stem.encode()[:room].decode(errors="ignore").rstrip(" .") + dot + ending
+
+
+def _shown(character: str) -> str:
+    kind = unicodedata.category(character)[0]
+    return "_" if character in SEPARATORS or kind == "C" else " " if kind == "Z" else character
 
 
 def last_part(path: str) -> str:
