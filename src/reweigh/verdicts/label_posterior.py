@@ -81,7 +81,7 @@ def fit_posterior(
     pieces = [without_class_sizes(candidates, shares)]
     progress("verdicts", 0, MOST_ROUNDS + 1, "noise and calibration")
     seen = _seen(candidates, pieces, at)
-    seen = replace(seen, prior_rows=CHOICES[-1] if truth == "clear" else chosen_prior_rows(seen))
+    seen = replace(seen, prior_rows=CHOICES[0] if truth == "clear" else chosen_prior_rows(seen))
     fitted = _fitted(seen, first_fit(seen, clearness=0.0), truth=truth)
     if votes is not None:
         fitted, pieces = _with_look_alikes(candidates, votes, at, fitted, pieces[0], truth=truth, progress=progress)

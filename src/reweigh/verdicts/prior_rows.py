@@ -23,8 +23,9 @@ from reweigh.verdicts.channel import (
     passed_at,
 )
 
-CHOICES = (1000.0, 100.0, 10.0, 1.0)
-"""Tried in this order; a smaller one must predict labels better by `LEAST_BETTER`."""
+CHOICES = (1.0, 10.0, 100.0, 1000.0)
+"""Tried in this order; a larger one must predict labels better by `LEAST_BETTER`: where both explain them alike, noise that goes from a
+class to one other is seen under a small one only."""
 MOST = 1 << 20
 """Candidates that the choice looks at, at most; of more rows every j-th is taken."""
 LEAST_BETTER = 0.002
