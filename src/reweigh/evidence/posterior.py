@@ -76,7 +76,7 @@ def save_posterior(record: Posterior, folder: Path) -> None:
         save_arrays(learnt.channel, folder / "learnt", CHANNEL_ARRAYS)
         save_log_probabilities(learnt.beliefs, folder / "learnt")
         facts["learnt"] = {
-            "cut": learnt.cut, "has_look_alikes": learnt.has_look_alikes, "mean_noise": learnt.channel.mean_noise,
+            "cut": learnt.cut, "prior_rows": learnt.prior_rows, "has_look_alikes": learnt.has_look_alikes, "mean_noise": learnt.channel.mean_noise,
             "objective": learnt.channel.objective,
         }  # fmt: skip
     write_json(folder / FILE, facts)
@@ -105,7 +105,7 @@ def _load_learnt(folder: Path, facts: dict[str, Any], k: int) -> Learnt:
         **load_arrays(folder, CHANNEL_ARRAYS, what="channel"), mean_noise=facts["mean_noise"], objective=facts["objective"]
     )  # fmt: skip
     return Learnt(
-        **load_arrays(folder, LEARNT_ARRAYS, what="posterior"), channel=channel, cut=facts["cut"],
+        **load_arrays(folder, LEARNT_ARRAYS, what="posterior"), channel=channel, cut=facts["cut"], prior_rows=facts["prior_rows"],
         has_look_alikes=facts["has_look_alikes"], beliefs=load_log_probabilities(folder, k=k),
     )  # fmt: skip
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from reweigh.catalog.tables import Catalog, read_classes, read_copies, read_groups, read_labels, read_uids
+from reweigh.catalog.tables import Catalog, read_classes, read_columns, read_copies, read_groups, read_labels, read_uids
 from reweigh.evidence.held_out import HeldOut
 from reweigh.evidence.neighbours import NeighbourVotes
 from reweigh.evidence.posterior import Posterior
@@ -86,8 +86,9 @@ def _judged(work: Work, features: Features, gathered: Gathered, held_out: HeldOu
     own = np.searchsorted(found.rows, gathered.images.rows)
     found.seen.is_contested[own], found.seen.person[own] = ~gathered.images.is_fitted, gathered.images.person
     more = np.flatnonzero(found.how == SET_ASIDE)
-    if len(more) and posterior.learnt is not None:
-        _judge_more(work, features, gathered, held_out, posterior, found, more)
+    if posterior.learnt is not None:
+        for part in _of_one_split(work.catalog, found.rows, more):
+            _judge_more(work, features, gathered, held_out, posterior, found, part)
     copies = np.flatnonzero(found.how == COPY)
     for name in ROW_ARRAYS:
         getattr(found.verdicts, name)[copies] = getattr(found.verdicts, name)[found.same[copies]]
@@ -160,6 +161,12 @@ def _put_neighbours(
     seen.n_same[place] = ((theirs >= 0) & (theirs == own[:, None])).sum(axis=1)
     seen.nearest[place] = np.where(indices[:, 0] >= 0, held_out.rows[indices[:, 0]], -1)
     seen.nearest_label[place], seen.nearest_similarity[place] = theirs[:, 0], similarities[:, 0]
+
+
+def _of_one_split(catalog: Catalog, rows: NDArray[np.int64], more: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """Positions `more` by split: a test set may have been checked, and has a noise of its own then."""
+    split = np.asarray(read_columns(catalog, ["split"], rows[more])["split"].to_numpy(zero_copy_only=False))
+    return [more[split == name] for name in ("train", "val", "test") if (split == name).any()]
 
 
 def _judge_more(

@@ -10,7 +10,7 @@ from reweigh.catalog.tables import Catalog
 from reweigh.progress import Progress
 from reweigh.runs.recipe import Recipe
 
-STEP_VERSION = 4
+STEP_VERSION = 5
 """Raised when a stage's arithmetic changes, so that older files are not taken for its result."""
 
 

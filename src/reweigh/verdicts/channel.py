@@ -268,8 +268,12 @@ def _stepped(channel: Channel, sums: _Sums, seen: Observed, *, is_noisy: bool) -
         0.5 * (sums.shift_gradient - RIDGE * channel.shifts) / (sums.shift_curvature + RIDGE), -0.3, 0.3
     )
     shifts -= shifts.mean()
-    if not is_noisy:
-        return replace(channel, slopes=slopes, shifts=shifts)
+    moved = replace(channel, slopes=slopes, shifts=shifts)
+    return _with_noise(moved, sums, seen) if is_noisy else moved
+
+
+def _with_noise(channel: Channel, sums: _Sums, seen: Observed) -> Channel:
+    """The channel with the noise that the expected counts say."""
     total = by_truth(sums.counts, seen.pairs, seen.candidates.k)
     wrong = total.copy()
     wrong[seen.pairs.truth[seen.pairs.diagonal]] -= sums.counts[seen.pairs.diagonal]
@@ -277,9 +281,22 @@ def _stepped(channel: Channel, sums: _Sums, seen: Observed, *, is_noisy: bool) -
     mean = float((wrong.sum() + sums.rest_noise) / seen.n)
     noise = np.clip((wrong + seen.prior_rows * mean) / (total + seen.prior_rows), 1e-6, 0.98)
     passed, unseen = _passed(sums.counts, wrong, noise, seen)
-    return replace(
-        channel, slopes=slopes, shifts=shifts, noise=noise, passed=passed, unseen=unseen, mean_noise=mean
-    )  # fmt: skip
+    return replace(channel, noise=noise, passed=passed, unseen=unseen, mean_noise=mean)
+
+
+def with_own_noise(seen: Observed, channel: Channel) -> Channel:
+    """The channel with the noise of these rows in the place of that of the rows it was fitted to; evidence stays calibrated as it is.
+
+    `channel` has T at the pairs of these rows.
+    """
+    before = -np.inf
+    for _ in range(MOST_ROUNDS):
+        sums = _expected(seen, channel, clearness=0.0, is_noisy=True)
+        if abs(sums.objective - before) < LEAST_GAIN:
+            break
+        before = sums.objective
+        channel = _with_noise(channel, sums, seen)
+    return channel
 
 
 def by_truth(values: NDArray[np.float64], pairs: Pairs, k: int) -> NDArray[np.float64]:

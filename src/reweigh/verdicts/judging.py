@@ -13,7 +13,7 @@ from reweigh.errors import ReweighError
 from reweigh.probes.log_probabilities import LogProbabilities
 from reweigh.progress import Progress, silent
 from reweigh.verdicts.candidates import Candidates, without_class_sizes
-from reweigh.verdicts.channel import Channel, Observed, Pairs, fitted_pairs, pairs_of, passed_at
+from reweigh.verdicts.channel import Channel, Observed, Pairs, fitted_pairs, pairs_of, passed_at, with_own_noise
 from reweigh.verdicts.class_noise import class_ranges, class_rates, confusions, overall_range, rate_from_looks
 from reweigh.verdicts.cut import cut_off
 from reweigh.verdicts.label_posterior import Beliefs, Fitted, Truth, believe, believed, fit_posterior, refits
@@ -30,6 +30,7 @@ LEAST_INFORMATION = 0.02
 """Probabilities that know less than this of the labels judge nothing: uniform ones would flag every row."""
 TRUSTED_INFORMATION = 0.15
 """Under this, verdicts are worth little one by one: fashion photos .13 and .05, where F1 is that of chance; .3 and more elsewhere."""
+FEWEST_FOR_OWN_NOISE = 100
 ALSO = 0.25
 """An image that shows its label and another class with at least this probability each keeps its label, and names the other."""
 NONE_FROM = 0.65
@@ -50,6 +51,7 @@ class Learnt:
     """(p,) its given label"""
     prior: NDArray[np.float64]
     """(k,)"""
+    prior_rows: float
     cut: float
     beliefs: LogProbabilities
     """log P(true class | image, label), n rows of k classes"""
@@ -110,6 +112,8 @@ def judge(rows: Asked, *, truth: Truth = "auto", progress: Progress = silent) ->
 def judge_more(learnt: Learnt, before: LabelVerdicts, candidates: Candidates, indices: NDArray[np.integer] | None) -> LabelVerdicts:  # fmt: skip
     """Verdicts on further rows, which the channel was not fitted to; what is said of all labels together stays that of `before`.
 
+    From 100 labelled rows on they have a noise of their own: a test set may have been checked.
+
     indices (q, m): their nearest rows among the judged ones, -1 = missing; needed where the judged rows had theirs.
     """
     votes = None if indices is None else asked(indices, learnt.beliefs.n)
@@ -121,8 +125,13 @@ def judge_more(learnt: Learnt, before: LabelVerdicts, candidates: Candidates, in
     rows = replace(candidates, labels=np.maximum(candidates.labels, 0))
     pairs, fitted = pairs_of(rows), fitted_pairs(learnt.truth, learnt.label)
     passed = passed_at(learnt.channel, fitted, pairs, learnt.prior)
-    seen = Observed(candidates=rows, pieces=tuple(pieces), pairs=pairs, prior=learnt.prior)
-    beliefs = believed(seen, replace(learnt.channel, passed=passed), candidates.labels >= 0)
+    seen = Observed(
+        candidates=rows, pieces=tuple(pieces), pairs=pairs, prior=learnt.prior, prior_rows=learnt.prior_rows
+    )  # fmt: skip
+    channel, has_label = replace(learnt.channel, passed=passed), candidates.labels >= 0
+    if candidates.n >= FEWEST_FOR_OWN_NOISE and has_label.all():
+        channel = with_own_noise(seen, channel)
+    beliefs = believed(seen, channel, has_label)
     around = (
         None if votes is None else Around(votes=votes, entropy=learnt.entropy, wrong=learnt.wrong, labels=before.labels)
     )
@@ -184,7 +193,7 @@ def _row_verdicts(
 def _learnt(fitted: Fitted, beliefs: Beliefs, candidates: Candidates, cut: float, has_look_alikes: bool) -> Learnt:
     pairs = fitted.seen.pairs
     return Learnt(
-        channel=fitted.channel, truth=pairs.truth, label=pairs.label, prior=fitted.seen.prior, cut=cut,
+        channel=fitted.channel, truth=pairs.truth, label=pairs.label, prior=fitted.seen.prior, prior_rows=fitted.seen.prior_rows, cut=cut,
         beliefs=as_log_probabilities(candidates, beliefs.q), entropy=beliefs.entropy, wrong=beliefs.wrong,
         has_look_alikes=has_look_alikes,
     )  # fmt: skip
