@@ -13,7 +13,7 @@ from reweigh.weighers.auto import ORDER
 from reweigh.weighers.class_balance import ClassBalance, class_weights
 from reweigh.weighers.curriculum import Curriculum
 from reweigh.weighers.settings import WeightSettings
-from reweigh.weighers.weighing import Weights, weigh_images
+from reweigh.weighers.weighing import Weights, share_right_of, weigh_images
 from weights_sets import Case
 
 Role = Literal["reference", "balance", "factor", "ours", "oracle", "rival", "ceiling"]
@@ -52,13 +52,18 @@ class Method:
 
 
 def weighing(*names: str, role: Role = "ours", is_shifted: bool = False, **settings: Any) -> Method:
-    """Weights by the shipped weighers. `auto`: all that it takes of this set; is_shifted: to the true share."""
+    """Weights by the shipped weighers, the pool shifted to the verdicts' share of right labels as a run does it.
+
+    `auto`: all that it takes of this set; is_shifted: to the true share instead.
+    """
     record = WeightSettings(**settings)
 
     def make(case: Case) -> Training:
         own = tuple(n for n in case.auto if n not in ("duplicates", *B))
         used = tuple(n for name in names for n in (own if name == "auto" else (name,)))
-        share = float(case.is_right[case.is_known].mean()) if is_shifted else None
+        share = share_right_of(case.evidence["posterior"].verdicts)
+        if is_shifted:
+            share = float(case.is_right[case.is_known].mean())
         made = weigh_images(case.images, case.evidence, used, record, share_right=share)
         return Training(
             weights=made.weights, targets=case.labels, score=made.credibility,
