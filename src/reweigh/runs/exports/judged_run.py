@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -110,9 +111,8 @@ def blocks(
 
 def _is_unreadable(verdicts: pa.Table) -> NDArray[np.bool_]:
     """(b,) no probability, for this reason; a readable one that nothing could be compared with has none either."""
-    is_null = verdicts["probability_right"].is_null().to_numpy()
-    reason = np.array([text == UNREADABLE for text in verdicts["reason"].to_pylist()], bool)
-    return np.asarray(is_null & reason)
+    is_known = verdicts["probability_right"].is_valid().to_numpy()
+    return np.asarray(~is_known & pc.equal(verdicts["reason"], UNREADABLE).to_numpy())
 
 
 def _check_same(judged: JudgedRun, verdicts: pa.Table, own: pa.Table) -> None:
