@@ -38,13 +38,23 @@ def given() -> dict[str, Any]:
 
 
 def test_the_readmes_training_loop(given: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
-    (block,) = blocks("README.md")
+    _, block = blocks("README.md")
     assert len(block.splitlines()) <= 10
     exec(block, given)
     assert "of the labels' worth is left" in capsys.readouterr().out
     drawn = np.bincount(given["seen"], minlength=200)
     wrong = given["labels"] != np.arange(200) % 2
     assert drawn[~wrong].mean() > 2 * drawn[wrong].mean()
+
+
+def test_the_readmes_verdicts(given: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+    block, _ = blocks("README.md")
+    probabilities = np.where(given["features"].mean(axis=1)[:, None] > 1.5, [0.2, 0.8], [0.8, 0.2])
+    scope = {**given, "probabilities": probabilities}
+    exec(block, scope)
+    wrong = given["labels"] != np.arange(200) % 2
+    assert "wrong," in capsys.readouterr().out
+    assert wrong[scope["first"]].mean() > 0.9
 
 
 def test_the_array_call_of_the_docs(given: dict[str, Any]) -> None:
