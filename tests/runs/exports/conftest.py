@@ -17,7 +17,6 @@ from reweigh.catalog.tables import plain_classes
 from reweigh.catalog.writing import write_catalog
 from reweigh.evidence.held_out import HeldOut, save_held_out
 from reweigh.probes.log_probabilities import compact
-from reweigh.runs.recipe import read_recipe, write_recipe
 from reweigh.whole_files import write_json
 
 JPEG = b"\xff\xd8\xff"
@@ -69,7 +68,6 @@ def make_run(tmp_path: Path) -> MakeRun:
         ordered = sorted(rows, key=lambda row: row.file.encode())
         write_verdicts(run / "03-verdicts", [row for row in ordered if row.label >= 0])
         write_held_out(run / "02-evidence" / "held_out", ordered, k=len(names))
-        (run / "recipe.toml").write_text(write_recipe(read_recipe("baseline", [])))
         places_of = {"verdicts": "03-verdicts", "evidence": {"held_out": "02-evidence/held_out"}}
         data = {"path": str(photos), "layout": None, "options": {}, "state": ""}
         write_json(run / "run.json", {"data": data, "places": places_of})

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from reweigh.catalog.tables import Catalog, is_catalog, read_classes, read_columns, read_labels
 from reweigh.errors import ReweighError
 from reweigh.progress import Progress, silent
-from reweigh.runs.folder import stored_recipe
 from reweigh.runs.page import catalog_of_run
+from reweigh.runs.source import is_run
 from reweigh.whole_files import read_json
 
 VERDICTS = "verdicts.parquet"
@@ -60,7 +60,10 @@ class Block:
 
 def judged_run(run: Path) -> JudgedRun:
     """The run, opened. Raises ReweighError for a folder that is none, and for a run without verdicts, saying how to get them."""
-    stored_recipe(run)  # says what is wrong with a folder that is no run
+    if not is_run(run):
+        raise ReweighError(
+            f"{run} is not a run: there is no run.json in it. Make one with: reweigh check DATA -o {run}"
+        )
     record = read_json(run / "run.json")
     data = Path(record["data"]["path"])
     if not is_catalog(run / "catalog") and not is_catalog(data):
