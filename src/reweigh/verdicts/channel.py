@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reweigh.verdicts.candidates import Candidates, class_shares, row_blocks
+from reweigh.verdicts.pairs import Pairs, by_truth, pairs_of
 
 RIDGE = 0.01
 LARGEST_SLOPE = 12.0
@@ -24,20 +25,6 @@ FIRST_SLOPES = (2.0, 5.0)
 LEAST_GAIN = 2e-5
 MOST_ROUNDS = 80
 LEAST_PI, LEAST_LIKELIHOOD = 1e-12, 1e-30
-
-
-@dataclass(frozen=True, kw_only=True)
-class Pairs:
-    """Numbers of the (true class, given label) pairs that occur: T is needed at no others."""
-
-    number: NDArray[np.int32]
-    """(n, m) pair of each candidate and its row's label"""
-    truth: NDArray[np.int32]
-    """(p,)"""
-    label: NDArray[np.int32]
-    """(p,)"""
-    diagonal: NDArray[np.int64]
-    """(d,) the pairs of a class with itself"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,25 +70,6 @@ def observed(candidates: Candidates, pieces: Sequence[NDArray[np.float32]], *, p
         candidates=candidates, pieces=tuple(pieces), pairs=pairs_of(candidates), prior=class_shares(candidates.labels, candidates.k),
         prior_rows=prior_rows,
     )  # fmt: skip
-
-
-def pairs_of(candidates: Candidates) -> Pairs:
-    """The pairs of these rows, numbered in the order of (label, truth)."""
-    k, shape = candidates.k, (candidates.n, candidates.m)
-    keys = candidates.labels[:, None].astype(np.int64) * k + candidates.classes  # the pairs of a row lie side by side
-    if k * k <= max(candidates.n * candidates.m, 1 << 16):
-        there, number = np.arange(k * k), keys
-    else:
-        there, number = np.unique(keys, return_inverse=True)
-    label, truth = (there // k).astype(np.int32), (there % k).astype(np.int32)
-    return Pairs(
-        number=np.asarray(number.reshape(shape), np.int32), truth=truth, label=label, diagonal=np.flatnonzero(truth == label)
-    )  # fmt: skip
-
-
-def fitted_pairs(truth: NDArray[np.int32], label: NDArray[np.int32]) -> Pairs:
-    """The pairs of a stored channel, for `passed_at`; the rows that it was fitted to are not kept."""
-    return Pairs(number=np.zeros((0, 0), np.int32), truth=truth, label=label, diagonal=np.flatnonzero(truth == label))
 
 
 def first_channel(seen: Observed, *, slope: float) -> Channel:
@@ -297,13 +265,6 @@ def with_own_noise(seen: Observed, channel: Channel) -> Channel:
         before = sums.objective
         channel = _with_noise(channel, sums, seen)
     return channel
-
-
-def by_truth(values: NDArray[np.float64], pairs: Pairs, k: int) -> NDArray[np.float64]:
-    """(k,) sums of the pairs' values (p,) over the given labels of each true class."""
-    if len(values) == k * k:
-        return np.asarray(values.reshape(k, k).sum(axis=0), np.float64)
-    return np.asarray(np.bincount(pairs.truth, weights=values, minlength=k), np.float64)
 
 
 def _passed(

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reweigh.verdicts.candidates import Candidates, row_blocks
-from reweigh.verdicts.channel import Pairs
+from reweigh.verdicts.pairs import Pairs
 from reweigh.verdicts.record import Confusions
 
 FEWEST = 20

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +12,7 @@ from reweigh.errors import ReweighError
 from reweigh.probes.log_probabilities import LogProbabilities
 from reweigh.progress import Progress, silent
 from reweigh.verdicts.candidates import Candidates, without_class_sizes
-from reweigh.verdicts.channel import Channel, Observed, Pairs, fitted_pairs, pairs_of, passed_at, with_own_noise
+from reweigh.verdicts.channel import Channel, Observed, passed_at, with_own_noise
 from reweigh.verdicts.class_noise import class_ranges, class_rates, confusions, overall_range, rate_from_looks
 from reweigh.verdicts.cut import cut_off
 from reweigh.verdicts.label_posterior import Beliefs, Fitted, Truth, believe, believed, fit_posterior, refits
@@ -21,23 +20,16 @@ from reweigh.verdicts.look_alikes import (
     as_log_probabilities,
     asked,
     look_alike_evidence,
-    mean_of_look_alikes,
     stored_beliefs,
 )
+from reweigh.verdicts.pairs import Pairs, fitted_pairs, pairs_of
 from reweigh.verdicts.record import Confusions, LabelVerdicts
+from reweigh.verdicts.remarks import TRUSTED_INFORMATION, remarks
+from reweigh.verdicts.row_verdicts import Around, row_verdicts
 
 LEAST_INFORMATION = 0.02
 """Probabilities that know less than this of the labels judge nothing: uniform ones would flag every row."""
-TRUSTED_INFORMATION = 0.15
-"""Under this, verdicts are worth little one by one: fashion photos .13 and .05, where F1 is that of chance; .3 and more elsewhere."""
 FEWEST_FOR_OWN_NOISE = 100
-ALSO = 0.25
-"""An image that shows its label and another class with at least this probability each keeps its label, and names the other."""
-NONE_FROM = 0.65
-"""From this value on none of the classes is what an image shows: recall .2 to .7 of such images, 2 to 5 % of the right ones."""
-MANY = 0.1
-"""Share of labels that are not the most probable class from which it is said what they were taken for."""
-SUSPICIOUS_AGREEMENT, SUSPICIOUS_PROBABILITY = 0.995, 0.98
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,18 +128,7 @@ def judge_more(learnt: Learnt, before: LabelVerdicts, candidates: Candidates, in
         None if votes is None else Around(votes=votes, entropy=learnt.entropy, wrong=learnt.wrong, labels=before.labels)
     )
     person = np.full(candidates.n, np.nan)
-    return replace(before, **_row_verdicts(candidates, beliefs, around, person, learnt.cut))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Around:
-    """The look-alikes of n rows and what is known of them, (r,) each."""
-
-    votes: sparse.csr_matrix
-    """(n, r)"""
-    entropy: NDArray[np.float32]
-    wrong: NDArray[np.float32]
-    labels: NDArray[np.int32]
+    return replace(before, **row_verdicts(candidates, beliefs, around, person, learnt.cut))
 
 
 def _verdicts(
@@ -156,7 +137,7 @@ def _verdicts(
     candidates, learnt, k = rows.candidates, rows.is_learnt, rows.candidates.k
     labels = candidates.labels
     around = None if votes is None else Around(votes=votes, entropy=beliefs.entropy, wrong=beliefs.wrong, labels=labels)
-    of_rows = _row_verdicts(candidates, beliefs, around, rows.person, cut)
+    of_rows = row_verdicts(candidates, beliefs, around, rows.person, cut)
     own = [w[learnt] for w in wrongs]
     rate, held = float(np.mean(own[0], dtype=np.float64)), overall_range(own)
     looks = int((~np.isnan(rows.person[learnt])).sum())
@@ -167,27 +148,9 @@ def _verdicts(
         class_noise=class_rates(own[0], labels[learnt], k), class_noise_ranges=class_ranges(own, labels[learnt], k),
         confusions=confusions(candidates, beliefs.q, _pairs(candidates, fitted), learnt),
         clearness=fitted.clearness, information=information, is_trusted=information >= TRUSTED_INFORMATION,
-        notes=tuple(_notes(candidates, around, of_rows["wrong"], information)),
+        notes=tuple(remarks(candidates, around, of_rows["wrong"], information)),
         facts=_facts(fitted, cut, looks),
     )  # fmt: skip
-
-
-def _row_verdicts(
-    candidates: Candidates, beliefs: Beliefs, around: Around | None, person: NDArray[np.floating], cut: float
-) -> dict[str, Any]:  # fmt: skip
-    """The arrays of a row each of `LabelVerdicts`; person (n,): 1 the label is right, 0 wrong, NaN nobody looked."""
-    wrong = np.where(np.isnan(person), beliefs.wrong, 1 - person).astype(np.float32)
-    has_label = candidates.labels >= 0
-    flagged = has_label & (wrong >= cut)
-    suggested, probability = _suggestion(candidates, beliefs, flagged)
-    second = np.take_along_axis(candidates.classes_of(slice(None)), beliefs.second[:, None].astype(np.int64), 1)[:, 0]
-    is_also = has_label & ~flagged & (np.minimum(beliefs.own_share, beliefs.second_share) >= ALSO)
-    return {
-        "labels": candidates.labels, "wrong": flagged, "probability_right": 1 - wrong, "suggested_label": suggested,
-        "probability_suggested": probability, "also_plausible": np.where(is_also, second, -1).astype(np.int32),
-        "none_of_the_classes": has_label & _none_of_the_classes(around, beliefs),
-        "review_order": _review_order(candidates, beliefs, around, ~np.isnan(person)),
-    }  # fmt: skip
 
 
 def _learnt(fitted: Fitted, beliefs: Beliefs, candidates: Candidates, cut: float, has_look_alikes: bool) -> Learnt:
@@ -206,102 +169,11 @@ def _pairs(candidates: Candidates, fitted: Fitted) -> Pairs:
     return pairs_of(replace(candidates, labels=np.maximum(candidates.labels, 0)))
 
 
-def _suggestion(
-    candidates: Candidates, beliefs: Beliefs, flagged: NDArray[np.bool_]
-) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """(class, probability), (n,) each: the class most believed in but the label, for flagged rows; -1 and NaN elsewhere."""
-    suggested = np.full(candidates.n, -1, np.int32)
-    probability = np.full(candidates.n, np.nan, np.float32)
-    at = np.flatnonzero(flagged)
-    q = beliefs.q[at, : candidates.m].copy()
-    q[np.arange(len(at)), candidates.own[at]] = -1
-    best = q.argmax(axis=1)
-    suggested[at] = np.take_along_axis(candidates.classes_of(at), best[:, None], 1)[:, 0]
-    probability[at] = q[np.arange(len(at)), best]
-    return suggested, probability
-
-
-def _none_of_the_classes(around: Around | None, beliefs: Beliefs) -> NDArray[np.bool_]:
-    """(n,) u = .5 H_i + .5 mean H of the look-alikes + 2 max(0, mean w of the look-alikes - mean w) >= .65; nobody without features.
-
-    Unknown classes form dense groups of their own; what marks them is look-alikes whose labels do not agree either.
-    """
-    if around is None:
-        return np.zeros(len(beliefs.wrong), bool)
-    usual = float(np.nanmean(around.wrong, dtype=np.float64))
-    entropy = mean_of_look_alikes(around.votes, around.entropy)
-    excess = np.maximum(0, mean_of_look_alikes(around.votes, np.nan_to_num(around.wrong, nan=usual)) - usual)
-    return 0.5 * beliefs.entropy + 0.5 * entropy + 2 * excess >= NONE_FROM
-
-
-def _label_share(around: Around | None, own: NDArray[np.int32]) -> NDArray[np.float64]:
-    """(n,) share of the look-alikes with a label that carry the row's `own`; NaN without such."""
-    if around is None:
-        return np.full(len(own), np.nan)
-    row = np.repeat(np.arange(len(own)), np.diff(around.votes.indptr))
-    theirs = around.labels[around.votes.indices]
-    n = np.bincount(row, weights=theirs >= 0, minlength=len(own))
-    same = np.bincount(row, weights=(theirs >= 0) & (theirs == own[row]), minlength=len(own))
-    return np.divide(same, n, out=np.full(len(n), np.nan), where=n > 0)
-
-
-def _review_order(
-    candidates: Candidates, beliefs: Beliefs, around: Around | None, is_known: NDArray[np.bool_]
-) -> NDArray[np.int32]:
-    """(n,) places from 1 by logit(w) + logit(1 - m), m the mean of p(label) and the look-alikes' share of it; 0 without a label.
-
-    Rows that a person has looked at come last: they need no second look.
-    """
-    at = np.flatnonzero(candidates.labels >= 0)
-    share = _label_share(around, candidates.labels)[at]
-    p = np.exp(candidates.log_p[at, candidates.own[at]].astype(np.float64))
-    m = np.where(np.isnan(share), p, (p + share) / 2)
-    doubt = _logit(beliefs.wrong[at]) + _logit(1 - m)
-    order = at[np.lexsort((at, -doubt, is_known[at]))]
-    places = np.zeros(candidates.n, np.int32)
-    places[order] = np.arange(1, len(order) + 1)
-    return places
-
-
-def _logit(share: NDArray[np.floating]) -> NDArray[np.float64]:
-    held = np.clip(np.asarray(share, np.float64), 1e-6, 1 - 1e-6)
-    return np.log(held) - np.log1p(-held)
-
-
 def _entropy(labels: NDArray[np.int32], k: int) -> float:
     """Of the given labels, in nats; above 0 as there are two classes at least."""
     share = np.bincount(labels, minlength=k) / len(labels)
     share = share[share > 0]
     return float(-(share * np.log(share)).sum())
-
-
-def _notes(candidates: Candidates, around: Around | None, flagged: NDArray[np.bool_], information: float) -> list[str]:
-    notes = []
-    at = np.flatnonzero(candidates.labels >= 0)
-    own = candidates.log_p[at, candidates.own[at]]
-    agreement = float((own >= candidates.log_p[at, : candidates.m].max(axis=1)).mean())
-    sure = float(np.exp(own).mean(dtype=np.float64))
-    share = _label_share(around, candidates.labels)[at]
-    of_look_alikes = float(np.nanmean(share)) if not np.isnan(share).all() else 0.0
-    if agreement > SUSPICIOUS_AGREEMENT and sure > SUSPICIOUS_PROBABILITY and of_look_alikes < 0.9:
-        notes.append(
-            f"{agreement:.1%} of the labels are the most probable class: either nearly all are right, or the probabilities come from a "
-            "model that has seen these labels; they must be held out"
-        )
-    if information < TRUSTED_INFORMATION:
-        notes.append(
-            f"do not trust single verdicts: the predictions agree with {agreement:.0%} of the labels and cannot tell these classes apart"
-        )
-    elif 1 - agreement > MANY and flagged[at].mean() < (1 - agreement) / 2:
-        notes.append(
-            f"{1 - agreement:.0%} of the labels are not the most probable class, and most of them are taken for right labels of ambiguous images; "
-            'where every image is of one class, truth="clear" (evidence.truth=clear) takes more of them for errors; review_order has them first'
-        )
-    elif flagged[at].mean() > 0.5:
-        notes.append(
-            f"{flagged[at].mean():.0%} of the labels are flagged: are labels and class numbers of the same list?"
-        )
-    return notes
 
 
 def _facts(fitted: Fitted, cut: float, looks: int) -> dict[str, object]:

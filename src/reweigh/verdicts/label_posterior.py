@@ -18,12 +18,12 @@ from reweigh.verdicts.channel import (
     fit_channel,
     logs_and_entropy,
     observed,
-    pairs_of,
     passed_at,
     posterior,
 )
 from reweigh.verdicts.clearness import CLEAR, GRID, RANGE, calibration, clearness_of, first_fit
 from reweigh.verdicts.look_alikes import beliefs, look_alike_evidence
+from reweigh.verdicts.pairs import pairs_of
 from reweigh.verdicts.prior_rows import CHOICES, chosen_prior_rows
 
 Truth = Literal["auto", "clear"]

@@ -1,0 +1,45 @@
+"""What a user should know of the verdicts, in a sentence each."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reweigh.verdicts.candidates import Candidates
+from reweigh.verdicts.row_verdicts import Around, label_share
+
+TRUSTED_INFORMATION = 0.15
+"""Under this, verdicts are worth little one by one: fashion photos .13 and .05, where F1 is that of chance; .3 and more elsewhere."""
+MANY = 0.1
+"""Share of labels that are not the most probable class from which it is said what they were taken for."""
+SUSPICIOUS_AGREEMENT, SUSPICIOUS_PROBABILITY = 0.995, 0.98
+
+
+def remarks(candidates: Candidates, around: Around | None, flagged: NDArray[np.bool_], information: float) -> list[str]:
+    """Suspicious input, verdicts that are not to be trusted, and what doubtful labels were taken for."""
+    notes = []
+    at = np.flatnonzero(candidates.labels >= 0)
+    own = candidates.log_p[at, candidates.own[at]]
+    agreement = float((own >= candidates.log_p[at, : candidates.m].max(axis=1)).mean())
+    sure = float(np.exp(own).mean(dtype=np.float64))
+    share = label_share(around, candidates.labels)[at]
+    of_look_alikes = float(np.nanmean(share)) if not np.isnan(share).all() else 0.0
+    if agreement > SUSPICIOUS_AGREEMENT and sure > SUSPICIOUS_PROBABILITY and of_look_alikes < 0.9:
+        notes.append(
+            f"{agreement:.1%} of the labels are the most probable class: either nearly all are right, or the probabilities come from a "
+            "model that has seen these labels; they must be held out"
+        )
+    if information < TRUSTED_INFORMATION:
+        notes.append(
+            f"do not trust single verdicts: the predictions agree with {agreement:.0%} of the labels and cannot tell these classes apart"
+        )
+    elif 1 - agreement > MANY and flagged[at].mean() < (1 - agreement) / 2:
+        notes.append(
+            f"{1 - agreement:.0%} of the labels are not the most probable class, and most of them are taken for right labels of ambiguous images; "
+            'where every image is of one class, truth="clear" (evidence.truth=clear) takes more of them for errors; review_order has them first'
+        )
+    elif flagged[at].mean() > 0.5:
+        notes.append(
+            f"{flagged[at].mean():.0%} of the labels are flagged: are labels and class numbers of the same list?"
+        )
+    return notes
