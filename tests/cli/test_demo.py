@@ -58,5 +58,7 @@ def test_the_demo_done_again_makes_nothing_anew_and_another_seed_is_refused(rewe
 
     assert again.out == first.out
     assert files_below(tmp_path) == before
-    assert "unchanged, used again: 01-features, 02-evidence, 03-verdicts, 03-weights, 04-training, 05-metrics" in again.err
+    assert (
+        "unchanged, used again: 01-features, 02-evidence, 03-verdicts, 03-weights, 04-training, 05-metrics" in again.err
+    )
     assert "give another -o" in reweigh("demo", "-o", "demo", "--seed", 1).error

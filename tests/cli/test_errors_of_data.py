@@ -208,4 +208,6 @@ def test_a_run_inside_of_its_data_is_no_change_of_the_data(
     again = reweigh("run", ".", *PIXELS)
 
     assert again.status == 0
-    assert "unchanged, used again: 01-features, 02-evidence, 03-verdicts, 03-weights, 04-training, 05-metrics" in again.err
+    assert (
+        "unchanged, used again: 01-features, 02-evidence, 03-verdicts, 03-weights, 04-training, 05-metrics" in again.err
+    )
