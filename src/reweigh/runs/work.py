@@ -10,7 +10,7 @@ from reweigh.catalog.tables import Catalog
 from reweigh.progress import Progress
 from reweigh.runs.recipe import Recipe
 
-STEP_VERSION = 5
+STEP_VERSION = 6
 """Raised when a stage's arithmetic changes, so that older files are not taken for its result."""
 
 

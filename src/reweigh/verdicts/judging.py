@@ -24,7 +24,7 @@ from reweigh.verdicts.look_alikes import (
 )
 from reweigh.verdicts.pairs import Pairs, fitted_pairs, pairs_of
 from reweigh.verdicts.record import Confusions, LabelVerdicts
-from reweigh.verdicts.remarks import TRUSTED_INFORMATION, remarks
+from reweigh.verdicts.remarks import is_to_be_trusted, remarks
 from reweigh.verdicts.row_verdicts import Around, row_verdicts
 
 LEAST_INFORMATION = 0.02
@@ -139,6 +139,7 @@ def _verdicts(
     around = None if votes is None else Around(votes=votes, entropy=beliefs.entropy, wrong=beliefs.wrong, labels=labels)
     of_rows = row_verdicts(candidates, beliefs, around, rows.person, cut)
     own = [w[learnt] for w in wrongs]
+    is_trusted = is_to_be_trusted(information, fitted.channel)
     rate, held = float(np.mean(own[0], dtype=np.float64)), overall_range(own)
     looks = int((~np.isnan(rows.person[learnt])).sum())
     if looks > 1:
@@ -147,8 +148,8 @@ def _verdicts(
         **of_rows, noise_rate=rate, noise_rate_range=held, is_interval=looks > 1,
         class_noise=class_rates(own[0], labels[learnt], k), class_noise_ranges=class_ranges(own, labels[learnt], k),
         confusions=confusions(candidates, beliefs.q, _pairs(candidates, fitted), learnt),
-        clearness=fitted.clearness, information=information, is_trusted=information >= TRUSTED_INFORMATION,
-        notes=tuple(remarks(candidates, around, of_rows["wrong"], information)),
+        clearness=fitted.clearness, information=information, is_trusted=is_trusted,
+        notes=tuple(remarks(candidates, around, of_rows["wrong"], is_trusted)),
         facts=_facts(fitted, cut, looks),
     )  # fmt: skip
 

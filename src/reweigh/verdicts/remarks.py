@@ -6,16 +6,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reweigh.verdicts.candidates import Candidates
+from reweigh.verdicts.channel import LARGEST_SLOPE, Channel
 from reweigh.verdicts.row_verdicts import Around, label_share
 
-TRUSTED_INFORMATION = 0.15
-"""Under this, verdicts are worth little one by one: fashion photos .13 and .05, where F1 is that of chance; .3 and more elsewhere."""
+TRUSTED_INFORMATION, WEAK_INFORMATION = 0.15, 0.3
+"""Under the first, verdicts are worth little one by one, and under the second where the fit can do no better than to flag whatever is
+not the most probable class: fashion photos .05 to .19, where F1 is hardly that of chance; .3 and more elsewhere."""
 MANY = 0.1
 """Share of labels that are not the most probable class from which it is said what they were taken for."""
 SUSPICIOUS_AGREEMENT, SUSPICIOUS_PROBABILITY = 0.995, 0.98
 
 
-def remarks(candidates: Candidates, around: Around | None, flagged: NDArray[np.bool_], information: float) -> list[str]:
+def is_to_be_trusted(information: float, channel: Channel) -> bool:
+    """Whether the evidence tells the classes apart; a slope at its bound makes the most probable class certain."""
+    is_arg_max = bool((channel.slopes >= LARGEST_SLOPE).any())
+    return information >= (WEAK_INFORMATION if is_arg_max else TRUSTED_INFORMATION)
+
+
+def remarks(candidates: Candidates, around: Around | None, flagged: NDArray[np.bool_], is_trusted: bool) -> list[str]:
     """Suspicious input, verdicts that are not to be trusted, and what doubtful labels were taken for."""
     notes = []
     at = np.flatnonzero(candidates.labels >= 0)
@@ -29,7 +37,7 @@ def remarks(candidates: Candidates, around: Around | None, flagged: NDArray[np.b
             f"{agreement:.1%} of the labels are the most probable class: either nearly all are right, or the probabilities come from a "
             "model that has seen these labels; they must be held out"
         )
-    if information < TRUSTED_INFORMATION:
+    if not is_trusted:
         notes.append(
             f"do not trust single verdicts: the predictions agree with {agreement:.0%} of the labels and cannot tell these classes apart"
         )
@@ -40,6 +48,6 @@ def remarks(candidates: Candidates, around: Around | None, flagged: NDArray[np.b
         )
     elif flagged[at].mean() > 0.5:
         notes.append(
-            f"{flagged[at].mean():.0%} of the labels are flagged: are labels and class numbers of the same list?"
+            f"{flagged[at].mean():.0%} of the labels are flagged: look at some of them; are labels and class numbers of the same list?"
         )
     return notes
