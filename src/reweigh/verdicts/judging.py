@@ -139,7 +139,7 @@ def _verdicts(
     around = None if votes is None else Around(votes=votes, entropy=beliefs.entropy, wrong=beliefs.wrong, labels=labels)
     of_rows = row_verdicts(candidates, beliefs, around, rows.person, cut)
     own = [w[learnt] for w in wrongs]
-    is_trusted = is_to_be_trusted(information, fitted.channel)
+    is_trusted = is_to_be_trusted(information, fitted.channel, fitted.ratio)
     rate, held = float(np.mean(own[0], dtype=np.float64)), overall_range(own)
     looks = int((~np.isnan(rows.person[learnt])).sum())
     if looks > 1:

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from reweigh.verdicts.candidates import Candidates
 from reweigh.verdicts.channel import LARGEST_SLOPE, Channel
+from reweigh.verdicts.clearness import RATIOS
 from reweigh.verdicts.row_verdicts import Around, label_share
 
 TRUSTED_INFORMATION, WEAK_INFORMATION = 0.15, 0.3
@@ -17,10 +18,14 @@ MANY = 0.1
 SUSPICIOUS_AGREEMENT, SUSPICIOUS_PROBABILITY = 0.995, 0.98
 
 
-def is_to_be_trusted(information: float, channel: Channel) -> bool:
-    """Whether the evidence tells the classes apart; a slope at its bound makes the most probable class certain."""
-    is_arg_max = bool((channel.slopes >= LARGEST_SLOPE).any())
-    return information >= (WEAK_INFORMATION if is_arg_max else TRUSTED_INFORMATION)
+def is_to_be_trusted(information: float, channel: Channel, ratio: float) -> bool:
+    """Whether the evidence tells the classes apart.
+
+    A slope at its bound makes the most probable class certain; where the ratio of scales does not say that the truth is
+    clear-cut, that is no more than the classifier's first choice.
+    """
+    is_first_choice = bool((channel.slopes >= LARGEST_SLOPE).any()) and ratio < RATIOS[-1]
+    return information >= (WEAK_INFORMATION if is_first_choice else TRUSTED_INFORMATION)
 
 
 def remarks(candidates: Candidates, around: Around | None, flagged: NDArray[np.bool_], is_trusted: bool) -> list[str]:

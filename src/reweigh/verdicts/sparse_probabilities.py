@@ -32,7 +32,8 @@ class SparseProbabilities:
         stored = np.diff(block.indptr)
         left = 1 - np.asarray(block.sum(axis=1), np.float64).ravel()
         lowest = np.full(stop - start, np.inf)
-        np.minimum.at(lowest, np.repeat(np.arange(stop - start), stored), block.data)
+        with np.errstate(invalid="ignore"):  # NaN is named below
+            np.minimum.at(lowest, np.repeat(np.arange(stop - start), stored), block.data)
         bad = np.flatnonzero(~((left > -0.05) & (lowest >= 0)))
         if len(bad):
             raise ReweighError(
