@@ -116,8 +116,8 @@ def test_duplicates_with_different_labels_or_across_splits_are_warned_of(tmp_pat
     )
     warnings = write(tmp_path / "c", rows).counts["warnings"]
     assert warnings == [
-        "1 times the same image, byte for byte, stands under different labels: a = b",
-        "1 times the same image, byte for byte, stands in train and in val or test: c = d",
+        "once the same image, byte for byte, stands under different labels: a = b",
+        "once the same image, byte for byte, stands in train and in val or test: c = d",
     ]
 
 

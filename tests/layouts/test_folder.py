@@ -101,8 +101,8 @@ def test_exact_copies_share_a_group_and_are_counted(tmp_path: Path) -> None:
     catalog = index(tmp_path / "photos", tmp_path / "c")
     assert catalog.counts["duplicates"] == 1
     assert [w.split(":")[0] for w in catalog.counts["warnings"]] == [
-        "1 times the same image, byte for byte, stands under different labels",
-        "1 times the same image, byte for byte, stands in train and in val or test",
+        "once the same image, byte for byte, stands under different labels",
+        "once the same image, byte for byte, stands in train and in val or test",
     ]
     without = index(tmp_path / "photos", tmp_path / "unread", options={"hash": False})
     assert without.counts["duplicates"] == 0 and read_columns(without, ["content"])["content"].null_count == 3

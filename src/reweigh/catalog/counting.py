@@ -87,7 +87,8 @@ def _warnings(counts: Counts, names: Sequence[str], grouping: Grouping) -> list[
     ):
         if found:
             pairs = _some([" = ".join(pair) for pair in found])
-            warnings.append(f"{len(found):,} times {what}: {pairs}")
+            times = "once" if len(found) == 1 else f"{len(found):,} times"
+            warnings.append(f"{times} {what}: {pairs}")
     return warnings
 
 

@@ -32,8 +32,8 @@ def lone_class(catalog: Catalog, splits: Splits) -> int | None:
         return int(found[0])
     if len(np.unique(groups[labels >= 0])) == 1:
         raise ReweighError(
-            f"All {(labels >= 0).sum():,} labelled images of {catalog.path} are in one group (column group), and a group is judged "
-            "by what was learnt from others; leave the column out, or name groups that are smaller."
+            f"All {(labels >= 0).sum():,} labelled images of {catalog.path} are in one group (column group), or one image byte for byte; "
+            "a group is judged by what was learnt from others: leave the column out, name groups that are smaller, or add other images."
         )
     return None
 
