@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from reweigh.errors import ReweighError
 
@@ -21,3 +22,30 @@ class ImageSettings:
             raise ReweighError(f"images.unreadable_limit is a share from 0 to 1, found {self.unreadable_limit}.")
         if self.max_pixels < 1:
             raise ReweighError(f"images.max_pixels must be 1 or more, found {self.max_pixels}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AugmentationSettings:
+    """How an image is changed each time a network sees it in training."""
+
+    crop: Literal["resized", "padded", "center"] = "resized"
+    """`resized`: a random part, resized; `padded`: the image resized to the view, padded by an eighth and cut, as is usual
+    for CIFAR; `center`: the evaluation view."""
+    crop_scale: tuple[float, float] = (0.08, 1.0)
+    """Least and largest share of the area that a random part has."""
+    crop_ratio: tuple[float, float] = (0.75, 4 / 3)
+    """Least and largest ratio of its width to its height."""
+    flip: float = 0.5
+    """Probability of a mirror image, 0 to 1."""
+    augment: Literal["none", "trivial", "rand", "auto"] = "none"
+    """TrivialAugment (wide), RandAugment, or AutoAugment's policy for ImageNet."""
+    rand_operations: int = 2
+    """Operations of RandAugment, one after the other."""
+    rand_magnitude: int = 9
+    """Their strength, 0 to 30."""
+    erasing: float = 0.0
+    """Probability that a random box is erased, 0 to 1."""
+    mixup: float = 0.0
+    """Alpha of mixup's Beta distribution; 0: none."""
+    cutmix: float = 0.0
+    """Alpha of cutmix's; with mixup, each step takes one of the two by a fair coin. 0: none."""

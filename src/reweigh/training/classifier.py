@@ -1,0 +1,107 @@
+"""The network that is trained: a backbone, dropout and a linear last layer; and its input from bytes of colour."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import nn
+from torch.nn.modules.batchnorm import _NormBase
+
+from reweigh.errors import ReweighError
+from reweigh.features.networks import create_network, is_convolutional
+from reweigh.features.settings import BackboneSettings
+from reweigh.images.views import EvaluationView
+
+HEAD = "head"
+"""Name of the last layer in the classifier's tensors."""
+
+
+class Classifier(nn.Module):
+    """Logits (b, k) of normalised images (b, 3, s, s): backbone, dropout, linear head."""
+
+    def __init__(self, backbone: nn.Module, *, d: int, k: int, dropout: float, frozen_statistics: bool = False) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(d, k)
+        self.frozen_statistics = frozen_statistics
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self.head(self.dropout(self.backbone(images)))
+        return logits
+
+    def train(self, mode: bool = True) -> Classifier:
+        """As of any module; with `frozen_statistics`, batch normalisation stays as in evaluation."""
+        super().train(mode)
+        if self.frozen_statistics:
+            for part in self.modules():
+                if isinstance(part, _NormBase):
+                    part.eval()
+        return self
+
+
+def make_classifier(
+    network: BackboneSettings, *, k: int, dropout: float, frozen_statistics: bool, is_pretrained: bool, seed: int
+) -> tuple[Classifier, EvaluationView]:
+    """A classifier around the network of resolved settings, float32 on the CPU, and its evaluation view.
+
+    The last layer is drawn from the seed, and so is the network unless it is pretrained.
+    Raises ReweighError for a network that has nothing to train, and for features that are not (b, d).
+    """
+    backbone, view = create_network(network, is_pretrained=is_pretrained, seed=seed)
+    d = _feature_size(backbone, view, network.name)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        made = Classifier(backbone, d=d, k=k, dropout=dropout, frozen_statistics=frozen_statistics)
+    if network.memory_format == "channels_last" or (network.memory_format == "auto" and is_convolutional(backbone)):
+        made = made.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return made, view
+
+
+def put_head(classifier: Classifier, weight: torch.Tensor, bias: torch.Tensor) -> None:
+    """Let the last layer be this one, (k, d) and (k,)."""
+    with torch.no_grad():
+        classifier.head.weight.copy_(weight)
+        classifier.head.bias.copy_(bias)
+
+
+def put_tensors(classifier: Classifier, tensors: Mapping[str, torch.Tensor]) -> None:
+    """Let the network start from these tensors. Raises ReweighError where they are of another network or other classes."""
+    own = classifier.state_dict()
+    wrong = [name for name, value in own.items() if name not in tensors or tensors[name].shape != value.shape]
+    if wrong or len(tensors) != len(own):
+        raise ReweighError(
+            f"The weights to start from are of another network: {len(wrong)} of {len(own)} tensors do not fit"
+            f"{f', first {wrong[0]}' if wrong else ''}. Start from a round with the same finetune.network and classes."
+        )
+    classifier.load_state_dict(dict(tensors))
+
+
+def normaliser(view: EvaluationView, device: str, memory_format: torch.memory_format) -> nn.Module:
+    """uint8 (b, 3, s, s) on any device -> float32 on `device`, less the view's mean, over its deviation."""
+    return _Normaliser(view, memory_format).to(device)
+
+
+class _Normaliser(nn.Module):
+    def __init__(self, view: EvaluationView, memory_format: torch.memory_format) -> None:
+        super().__init__()
+        self.memory_format = memory_format
+        self.mean: torch.Tensor
+        self.scale: torch.Tensor
+        self.register_buffer("mean", torch.tensor(view.mean).mul(255).view(3, 1, 1))
+        self.register_buffer("scale", torch.tensor(view.std).mul(255).reciprocal().view(3, 1, 1))
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        moved = pixels.to(self.mean.device, non_blocking=True)
+        return moved.to(torch.float32, memory_format=self.memory_format).sub_(self.mean).mul_(self.scale)
+
+
+def _feature_size(backbone: nn.Module, view: EvaluationView, name: str) -> int:
+    with torch.inference_mode():
+        features = backbone.eval()(torch.zeros(1, 3, view.size, view.size))
+    if features.ndim != 2:
+        raise ReweighError(
+            f"Network {name!r} gives features of shape {tuple(features.shape)}, not (b, d); set finetune.network.arguments.global_pool."
+        )
+    return int(features.shape[1])
