@@ -17,6 +17,7 @@ from reweigh.errors import ReweighError
 from reweigh.features import precision
 from reweigh.features.backbones import DEFAULTS, load_backbone, resolve_backbone, resolve_precision, resolve_speed
 from reweigh.features.devices import resolve_device
+from reweigh.features.networks import create_network
 from reweigh.features.settings import BackboneSettings, FeatureSettings
 from reweigh.features.timm_import import timm
 from reweigh.images.decoding import Decoded
@@ -90,6 +91,44 @@ def test_a_hub_model_without_its_weights_is_not_cached(no_network: Path, lite0: 
     put_into_cache(no_network, "me/mine", lite0, ["config.json"])
     with pytest.raises(ReweighError, match="'hf-hub:me/mine' are not on this machine"):
         resolve_backbone(BackboneSettings(name="hf-hub:me/mine"), device="cpu")
+
+
+@pytest.mark.parametrize("name", ["resnet18", "test_vit", "auto"])
+def test_random_weights_are_drawn_from_the_seed_and_nobody_is_asked(
+    no_network: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(socket.socket, "connect", lambda *_: pytest.fail("asked the network"))
+    settings = resolve_backbone(BackboneSettings(name=name, input_size=64), device="cpu", is_pretrained=False)
+    before = torch.random.get_rng_state()
+    one, other, again = (create_network(settings, is_pretrained=False, seed=seed)[0] for seed in (1, 2, 1))
+    assert (torch.random.get_rng_state() == before).all()
+    states = [torch.cat([t.flatten().float() for t in n.state_dict().values()]) for n in (one, other, again)]
+    assert (states[0] == states[2]).all()
+    assert not (states[0] == states[1]).all()
+
+
+def test_a_name_without_weights_keeps_its_form_and_gets_its_size() -> None:
+    for name in ("resnet50", "resnet50.a1_in1k", "dpn92"):
+        settings = resolve_backbone(BackboneSettings(name=name), device="cpu", is_pretrained=False)
+        assert (settings.name, settings.input_size) == (name, 224)
+
+
+def test_of_a_folder_without_weights_the_architecture_is_taken(tmp_path: Path, lite0: Path) -> None:
+    shutil.copy(lite0 / "config.json", tmp_path / "config.json")
+    settings = resolve_backbone(BackboneSettings(name=f"local-dir:{tmp_path}"), device="cpu", is_pretrained=False)
+    network, view = create_network(settings, is_pretrained=False)
+    trained, same = create_network(BackboneSettings(name=f"local-dir:{lite0}", input_size=224))
+    assert view == same
+    assert {k: v.shape for k, v in network.state_dict().items()} == {
+        k: v.shape for k, v in trained.state_dict().items()
+    }
+    assert not torch.equal(network.conv_stem.weight, trained.conv_stem.weight)  # type: ignore[arg-type]
+
+
+def test_pixels_are_no_network() -> None:
+    settings = resolve_backbone(BackboneSettings(name="pixels"), device="cpu", is_pretrained=False)
+    with pytest.raises(ReweighError, match="'pixels' is the image itself, no network"):
+        create_network(settings, is_pretrained=False)
 
 
 def test_unknown_names_get_the_nearest_ones() -> None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from reweigh.errors import ReweighError
 from reweigh.features.backbones import Backbone, load_backbone, resolve_backbone
 from reweigh.features.model_folder import Model, load_model, write_model
+from reweigh.features.networks import create_network, wrap
 from reweigh.features.settings import BackboneSettings
 from reweigh.features.timm_import import timm
 
@@ -122,6 +123,65 @@ def test_pixels_are_written_in_our_own_form(tmp_path: Path) -> None:
     assert (model.class_names, model.synsets, model.backbone.d) == (NAMES, SYNSETS, 192)
     again = resolve_backbone(BackboneSettings(name=f"local-dir:{tmp_path}"), device="cpu")
     assert (again.name, again.input_size) == ("pixels", 8)
+
+
+SMALL = ["test_resnet", "test_vit", "test_convnext", "test_efficientnet", "mobilenetv3_small_050"]
+
+
+def trained(name: str, **settings: object) -> Backbone:
+    """A network of random weights, as training from nothing ends with one: every tensor differs from what timm draws."""
+    resolved = resolve_backbone(BackboneSettings(name=name, **settings), device="cpu", is_pretrained=False)  # type: ignore[arg-type]
+    network, view = create_network(resolved, is_pretrained=False, seed=1)
+    generator = torch.Generator().manual_seed(2)
+    with torch.no_grad():
+        for tensor in network.state_dict().values():
+            if tensor.is_floating_point():
+                tensor.add_(torch.rand(tensor.shape, generator=generator), alpha=0.05)
+    return wrap(network, view, resolved, device="cpu", precision="float32")
+
+
+def state_of(backbone: Backbone) -> dict[str, torch.Tensor]:
+    assert backbone.module is not None
+    return dict(backbone.module.state_dict())
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_trained_tensors_are_written_and_read_by_timm_alone_and_by_us(tmp_path: Path, name: str) -> None:
+    backbone = trained(name, input_size=64)
+    weight, bias = head(backbone.d)
+    write_model(tmp_path, backbone, weight, bias, class_names=NAMES, synsets=SYNSETS, state=state_of(backbone))
+    expected = backbone.forward(images(backbone)).numpy() @ weight.T + bias
+    assert json.loads((tmp_path / "config.json").read_text())["reweigh"]["head"] == "timm"
+    assert_close(by_timm_alone(tmp_path, backbone), expected)
+    assert_close(logits(load_model(tmp_path, device="cpu", precision="float32"), images(backbone)), expected)
+
+
+def test_trained_tensors_of_a_network_with_two_heads_are_read_by_us(tmp_path: Path) -> None:
+    backbone = trained("deit_tiny_distilled_patch16_224", input_size=32)
+    weight, bias = head(backbone.d)
+    write_model(tmp_path, backbone, weight, bias, class_names=NAMES, synsets=SYNSETS, state=state_of(backbone))
+    expected = backbone.forward(images(backbone)).numpy() @ weight.T + bias
+    assert json.loads((tmp_path / "config.json").read_text())["reweigh"]["head"] == "separate"
+    assert_close(logits(load_model(tmp_path, device="cpu", precision="float32"), images(backbone)), expected)
+
+
+def test_tensors_of_another_network_are_refused_naming_the_first(tmp_path: Path) -> None:
+    backbone = trained("test_resnet")
+    weight, bias = head(backbone.d)
+    state = state_of(backbone)
+    for wrong, said in {
+        "shape": (
+            state | {"conv1.0.weight": torch.zeros(3, 3)},
+            r"'conv1.0.weight' found shape \(3, 3\), the network has shape \(",
+        ),
+        "missing": (
+            {k: v for k, v in state.items() if k != "bn1.bias"},
+            r"'bn1.bias' found none, the network has shape \(",
+        ),
+        "more": (state | {"fc.weight": torch.zeros(2)}, r"'fc.weight' found shape \(2,\), the network has none"),
+    }.values():
+        with pytest.raises(ReweighError, match=f"not those of 'test_resnet': for {said}"):
+            write_model(tmp_path / "m", backbone, weight, bias, class_names=NAMES, synsets=SYNSETS, state=wrong)
 
 
 def test_a_written_model_serves_as_backbone_of_the_next_run(tmp_path: Path, lite0: Path) -> None:

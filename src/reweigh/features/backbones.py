@@ -22,11 +22,12 @@ DEFAULTS = {
 """Kind of device -> what `auto` means on it. The ViT's own 518 pixels would cost seven times as much as 224."""
 
 
-def resolve_backbone(settings: BackboneSettings, *, device: str) -> BackboneSettings:
+def resolve_backbone(settings: BackboneSettings, *, device: str, is_pretrained: bool = True) -> BackboneSettings:
     """The settings with `auto`, the weights' tag and the input size said; checks at once that the weights can be had.
 
     A local folder's path becomes absolute; one that a `pixels` run wrote becomes `pixels`. The network is asked at most
-    one question, and only where the weights are not cached.
+    one question, and only where the weights are not cached. Not `is_pretrained`: weights are not looked for at all, and
+    a name without a tag stays without one, as it names no weights.
     Raises ReweighError for an unknown name (with the nearest ones), a folder that is no model, weights out of reach.
     """
     if settings.name == "auto":
@@ -35,13 +36,13 @@ def resolve_backbone(settings: BackboneSettings, *, device: str) -> BackboneSett
     if settings.name == PIXELS:
         return replace(settings, input_size=settings.input_size or PIXELS_SIZE, memory_format="contiguous")
     if settings.name.startswith(LOCAL):
-        return _resolve_folder(settings)
+        return _resolve_folder(settings, is_pretrained=is_pretrained)
     if settings.name.startswith(HUB):
-        return _resolve_hub(settings)
-    return _resolve_timm(settings)
+        return _resolve_hub(settings, is_pretrained=is_pretrained)
+    return _resolve_timm(settings, is_pretrained=is_pretrained)
 
 
-def _resolve_folder(settings: BackboneSettings) -> BackboneSettings:
+def _resolve_folder(settings: BackboneSettings, *, is_pretrained: bool) -> BackboneSettings:
     folder = Path(settings.name.removeprefix(LOCAL)).expanduser().resolve()
     if not folder.is_dir():
         raise ReweighError(
@@ -53,7 +54,7 @@ def _resolve_folder(settings: BackboneSettings) -> BackboneSettings:
         config = read_json(folder / "config.json")
     except ValueError as cause:
         raise ReweighError(f"{folder / 'config.json'} is not valid JSON: {cause}.") from cause
-    if not [p for p in folder.iterdir() if p.suffix in (".safetensors", ".bin", ".pth")]:
+    if is_pretrained and not [p for p in folder.iterdir() if p.suffix in (".safetensors", ".bin", ".pth")]:
         raise ReweighError(f"{folder} holds config.json but no weights; model.safetensors is missing.")
     own = config.get("reweigh", {}).get("backbone") if isinstance(config, dict) else None
     if own and own["name"] == PIXELS:
@@ -64,13 +65,15 @@ def _resolve_folder(settings: BackboneSettings) -> BackboneSettings:
     return replace(settings, name=f"{LOCAL}{folder}", input_size=settings.input_size or int(size))
 
 
-def _resolve_hub(settings: BackboneSettings) -> BackboneSettings:
-    if hub_folder(settings.name) is None:
-        weights.check_within_reach(settings.name, {"hf_hub_id": settings.name.removeprefix(HUB)})
+def _resolve_hub(settings: BackboneSettings, *, is_pretrained: bool) -> BackboneSettings:
+    repository = settings.name.removeprefix(HUB)
+    is_here = hub_folder(settings.name) if is_pretrained else weights.cached_hub_file(repository, "config.json")
+    if is_here is None:
+        weights.check_within_reach(settings.name, {"hf_hub_id": repository})
     return settings
 
 
-def _resolve_timm(settings: BackboneSettings) -> BackboneSettings:
+def _resolve_timm(settings: BackboneSettings, *, is_pretrained: bool) -> BackboneSettings:
     library = timm()
     name, _, tag = settings.name.partition(".")
     if "/" in settings.name or ":" in settings.name or not library.is_model(name):
@@ -88,7 +91,10 @@ def _resolve_timm(settings: BackboneSettings) -> BackboneSettings:
         there_are = ", ".join(tags) or "none"
         raise ReweighError(f"timm's {name} has no weights tagged {tag!r}; there are: {there_are}.{nearest(tag, tags)}")
     config = library.get_pretrained_cfg(settings.name).to_dict()
+    size = settings.input_size or int(config["input_size"][-1])
+    if not is_pretrained:
+        return replace(settings, input_size=size)
     full = f"{name}.{config['tag']}" if config.get("tag") else name
     if weights.cached_weights(config) is None:
         weights.check_within_reach(full, config)
-    return replace(settings, name=full, input_size=settings.input_size or int(config["input_size"][-1]))
+    return replace(settings, name=full, input_size=size)

@@ -54,11 +54,15 @@ class Model:
 
 def write_model(
     folder: Path, backbone: Backbone, weight: NDArray[np.float32], bias: NDArray[np.float32],
-    *, class_names: Sequence[str], synsets: Sequence[str | None],
+    *, class_names: Sequence[str], synsets: Sequence[str | None], state: Mapping[str, torch.Tensor] | None = None,
+    card: Mapping[str, Any] | None = None,
 ) -> None:  # fmt: skip
-    """Write backbone and linear head, (k, d) and (k,), into `folder` as the module's text says.
+    """Write backbone and linear head, (k, d) and (k,), into `folder` as the module's text says, with a model card.
 
-    The network's weights are read anew in float32, whatever precision the features had; the precision is noted.
+    state: the network's own trained tensors, named as in the timm model without head, written as float32. None: its
+    pretrained ones, read anew in float32, whatever precision the features had. That precision is noted.
+    Raises ReweighError for a head that fits neither the classes nor the features, and for a tensor that the network has
+    not, lacks or has in another shape.
     """
     if weight.shape != (len(class_names), backbone.d) or bias.shape != (len(class_names),):
         raise ReweighError(
@@ -69,13 +73,13 @@ def write_model(
     if backbone.module is None:
         network, tensors, config = None, {}, {}
     else:
-        network, view = create_network(backbone.settings)
+        network, view = _network(backbone.settings, state)
         config = _timm_config(network, view, backbone)
         if _fold(network, weight, bias, view):
             record = _record(FOLDED, backbone, class_names, synsets)
             _write(folder, dict(network.state_dict()), _with_classes(config, class_names, synsets) | record)
             return
-        network, _ = create_network(backbone.settings)
+        network, _ = _network(backbone.settings, state)
         tensors = {f"backbone.{name}": tensor for name, tensor in network.state_dict().items()}
     import torch
 
@@ -117,6 +121,32 @@ def load_model(folder: Path, *, device: str, precision: str) -> Model:
         class_names=tuple(names),
         synsets=tuple(synsets),
     )
+
+
+def _network(
+    settings: BackboneSettings, state: Mapping[str, torch.Tensor] | None
+) -> tuple[torch.nn.Module, EvaluationView]:
+    """The network without head, float32, with its pretrained tensors or with these."""
+    if state is None:
+        return create_network(settings)
+    network, view = create_network(settings, is_pretrained=False)
+    put_state(network, state, settings.name)
+    return network, view
+
+
+def put_state(network: torch.nn.Module, state: Mapping[str, torch.Tensor], name: str) -> None:
+    """Let the network have these tensors, all of them and no others. Raises ReweighError naming the first that does not fit."""
+    own = network.state_dict()
+    for key in [*own, *state]:
+        found, needed = state.get(key), own.get(key)
+        if found is not None and needed is not None and found.shape == needed.shape:
+            continue
+        said = [("none" if t is None else f"shape {tuple(t.shape)}") for t in (found, needed)]
+        raise ReweighError(
+            f"The tensors are not those of {name!r}: for {key!r} found {said[0]}, the network has {said[1]}; "
+            "they were trained with another architecture, input size or arguments."
+        )
+    network.load_state_dict(dict(state))
 
 
 def _fold(

@@ -77,13 +77,24 @@ def wrap(
     )  # fmt: skip
 
 
-def create_network(settings: BackboneSettings) -> tuple[torch.nn.Module, EvaluationView]:
-    """The timm model of resolved settings without its head, float32 on the CPU, and its evaluation view."""
-    name, arguments, config = _source(settings)
+def create_network(
+    settings: BackboneSettings, *, is_pretrained: bool = True, seed: int = 0
+) -> tuple[torch.nn.Module, EvaluationView]:
+    """The timm model of resolved settings without its head, float32 on the CPU, and its evaluation view.
+
+    Not `is_pretrained`: the weights are drawn from `seed` and none are looked for; of a folder the architecture alone is
+    taken. Raises ReweighError for what timm cannot create, and for `pixels`, which has no weights.
+    """
+    if settings.name == PIXELS:
+        raise ReweighError(
+            "The backbone 'pixels' is the image itself, no network; name one of timm's, such as resnet50."
+        )
+    name, arguments, config = _source(settings) if is_pretrained else _architecture(settings)
     if settings.input_size and config.get("fixed_input_size"):
         arguments["img_size"] = settings.input_size
+    arguments = arguments | dict(settings.arguments)
     try:
-        module = timm().create_model(name, pretrained=True, num_classes=0, **arguments, **settings.arguments)
+        module = _pretrained(name, arguments) if is_pretrained else _drawn(name, arguments, seed)
     except (RuntimeError, TypeError, ValueError, AssertionError, KeyError, OSError) as cause:
         line = str(cause).strip().split("\n")[0]
         raise ReweighError(f"timm cannot load backbone {settings.name!r}: {type(cause).__name__}: {line}.") from cause
@@ -97,24 +108,51 @@ def is_convolutional(module: torch.nn.Module) -> bool:
     return sum(isinstance(part, torch.nn.Conv2d) for part in module.modules()) > 2
 
 
-def _source(settings: BackboneSettings) -> tuple[str, dict[str, Any], Mapping[str, Any]]:
-    """Name and arguments for create_model such that cached weights are read without asking the network."""
+def _pretrained(name: str, arguments: Mapping[str, Any]) -> torch.nn.Module:
+    module: torch.nn.Module = timm().create_model(name, pretrained=True, num_classes=0, **arguments)
+    return module
+
+
+def _drawn(name: str, arguments: Mapping[str, Any], seed: int) -> torch.nn.Module:
+    """A network of random weights; the generator of the process stays as it was."""
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        module: torch.nn.Module = timm().create_model(name, pretrained=False, num_classes=0, **arguments)
+    return module
+
+
+Source = tuple[str, dict[str, Any], Mapping[str, Any]]
+"""Name and arguments for create_model, and timm's pretrained configuration."""
+
+
+def _source(settings: BackboneSettings) -> Source:
+    """Name and arguments such that cached weights are read without asking the network."""
     if settings.name.startswith(LOCAL):
-        return (
-            settings.name,
-            {},
-            read_json(Path(settings.name.removeprefix(LOCAL)) / "config.json").get("pretrained_cfg", {}),
-        )
+        return _folder_source(Path(settings.name.removeprefix(LOCAL)), settings.name)
     if settings.name.startswith(HUB):
         folder = hub_folder(settings.name)
-        if folder is None:
-            return settings.name, {}, {}
-        return f"{LOCAL}{folder}", {}, read_json(folder / "config.json").get("pretrained_cfg", {})
+        return (settings.name, {}, {}) if folder is None else _folder_source(folder, f"{LOCAL}{folder}")
     config = timm().get_pretrained_cfg(settings.name).to_dict()
     cached = weights.cached_weights(config)
     # The hub's client asks the network even for what it has; a file is read as it is. Foreign forms need their loader.
     overlay = {"pretrained_cfg_overlay": {"file": str(cached)}} if cached and not config.get("custom_load") else {}
     return settings.name, overlay, config
+
+
+def _architecture(settings: BackboneSettings) -> Source:
+    """Name and arguments of the architecture alone: a folder's or a repository's config.json, or what timm knows."""
+    if settings.name.startswith(LOCAL):
+        return _folder_source(Path(settings.name.removeprefix(LOCAL)), settings.name)
+    if settings.name.startswith(HUB):
+        config = weights.cached_hub_file(settings.name.removeprefix(HUB), "config.json")
+        return (settings.name, {}, {}) if config is None else _folder_source(config.parent, f"{LOCAL}{config.parent}")
+    return settings.name, {}, timm().get_pretrained_cfg(settings.name).to_dict()
+
+
+def _folder_source(folder: Path, name: str) -> Source:
+    return name, {}, read_json(folder / "config.json").get("pretrained_cfg", {})
 
 
 def _view(module: torch.nn.Module, settings: BackboneSettings) -> EvaluationView:
