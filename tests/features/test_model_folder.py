@@ -51,7 +51,7 @@ def written(folder: Path, backbone: Backbone) -> NDArray[np.float32]:
     """Write a classifier on the backbone; the logits it should give for `images`."""
     weight, bias = head(backbone.d)
     write_model(folder, backbone, weight, bias, class_names=NAMES, synsets=SYNSETS)
-    assert sorted(path.name for path in folder.iterdir()) == ["config.json", "model.safetensors"]
+    assert sorted(path.name for path in folder.iterdir()) == ["README.md", "config.json", "model.safetensors"]
     return np.asarray(backbone.forward(images(backbone)).numpy() @ weight.T + bias)
 
 
@@ -205,6 +205,28 @@ def test_class_names_and_wnids_stand_in_timms_own_fields(tmp_path: Path, lite0: 
     config = timm().create_model(f"local-dir:{tmp_path}", pretrained=True).pretrained_cfg
     assert tuple(config["label_names"]) == NAMES
     assert config["label_descriptions"] == {"tench": "n01440764", "crane": "n02012849"}
+
+
+def test_a_folder_of_two_models_is_refused_naming_what_differs(tmp_path: Path) -> None:
+    for name, precise in {"test_resnet": "timm", "deit_tiny_distilled_patch16_224": "separate"}.items():
+        backbone, folder = trained(name, input_size=64), tmp_path / name
+        weight, bias = head(backbone.d)
+        write_model(folder, backbone, weight, bias, class_names=NAMES, synsets=SYNSETS, state=state_of(backbone))
+        config = json.loads((folder / "config.json").read_text())
+        assert config["reweigh"]["head"] == precise
+        changed = {**config, "label_names": ["only one"]}
+        (folder / "config.json").write_text(json.dumps(changed))
+        with pytest.raises(ReweighError, match=r"names 1 classes, but the last layer in model.safetensors has 3"):
+            load_model(folder, device="cpu", precision="float32")
+        other = "test_resnet" if name != "test_resnet" else "test_efficientnet"
+        (folder / "config.json").write_text(json.dumps({**config, "architecture": other, "model_args": {}}))
+        with pytest.raises(ReweighError, match=r"conv_stem|conv1") as caught:
+            load_model(folder, device="cpu", precision="float32")
+        assert "\n" not in str(caught.value)
+        assert len(str(caught.value)) < 600
+    (folder / "config.json").write_text("{")
+    with pytest.raises(ReweighError, match="is not valid JSON"):
+        load_model(folder, device="cpu", precision="float32")
 
 
 def test_broken_models_are_named(tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
 """A finished classifier as a folder: timm's local form where timm has such a model, a form of our own elsewhere.
 
-Both are `config.json` and `model.safetensors`, with the class names in `label_names` and what timm does not know under
-the key `reweigh` of config.json: `format`, `head`, `synsets` (a wnid or null for each class), `precision` and the
-`backbone`'s settings. `head` says where the classifier is:
+Both are `config.json`, `model.safetensors` and a model card, `README.md`. config.json has the class names in `label_names`
+and what timm does not know under the key `reweigh`: `format`, `head`, `synsets` (a wnid or null for each class),
+`precision` and the `backbone`'s settings. `head` says where the classifier is:
 
 - `timm`: folded into the network's own last layer: `timm.create_model("local-dir:FOLDER", pretrained=True)` gives
   logits.
@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reweigh.errors import ReweighError
+from reweigh.features.model_card import CardFacts, write_card
 from reweigh.features.networks import LOCAL, PIXELS, Backbone, create_network, load_backbone, wrap
 from reweigh.features.settings import BackboneSettings
 from reweigh.features.timm_import import timm
@@ -55,7 +56,7 @@ class Model:
 def write_model(
     folder: Path, backbone: Backbone, weight: NDArray[np.float32], bias: NDArray[np.float32],
     *, class_names: Sequence[str], synsets: Sequence[str | None], state: Mapping[str, torch.Tensor] | None = None,
-    card: Mapping[str, Any] | None = None,
+    card: CardFacts | None = None,
 ) -> None:  # fmt: skip
     """Write backbone and linear head, (k, d) and (k,), into `folder` as the module's text says, with a model card.
 
@@ -75,9 +76,11 @@ def write_model(
     else:
         network, view = _network(backbone.settings, state)
         config = _timm_config(network, view, backbone)
+        if card is not None and not card.get("is_pretrained", True):
+            config["pretrained_cfg"].pop("license", None)  # of weights that are not in here
         if _fold(network, weight, bias, view):
             record = _record(FOLDED, backbone, class_names, synsets)
-            _write(folder, dict(network.state_dict()), _with_classes(config, class_names, synsets) | record)
+            _write(folder, dict(network.state_dict()), _with_classes(config, class_names, synsets) | record, card)
             return
         network, _ = _network(backbone.settings, state)
         tensors = {f"backbone.{name}": tensor for name, tensor in network.state_dict().items()}
@@ -86,13 +89,13 @@ def write_model(
     tensors["head.weight"] = torch.from_numpy(np.ascontiguousarray(weight, np.float32))
     tensors["head.bias"] = torch.from_numpy(np.ascontiguousarray(bias, np.float32))
     record = _record(SEPARATE, backbone, class_names, synsets)
-    _write(folder, tensors, _with_classes(config, class_names, synsets) | record)
+    _write(folder, tensors, _with_classes(config, class_names, synsets) | record, card)
 
 
 def load_model(folder: Path, *, device: str, precision: str) -> Model:
     """The classifier in a folder that `write_model` made, or in timm's local form with a linear last layer.
 
-    Raises ReweighError where the folder lacks a file or the last layer is not linear.
+    Raises ReweighError where the folder lacks a file or has one of another model, and where the last layer is not linear.
     """
     config = _read_config(folder)
     own = config.get("reweigh", {})
@@ -108,12 +111,17 @@ def load_model(folder: Path, *, device: str, precision: str) -> Model:
         backbone = load_backbone(settings, device=device, precision=precision)
         weight, bias = _folded_head(folder, config, tensors)
     else:
-        backbone = _separate_backbone(config, tensors, device=device, precision=precision)
-        weight, bias = tensors["head.weight"], tensors["head.bias"]
+        weight, bias = _separate_head(folder, tensors)
+        backbone = _separate_backbone(folder, config, tensors, device=device, precision=precision)
     names = (
         config.get("label_names") or config["pretrained_cfg"].get("label_names") or [str(c) for c in range(len(bias))]
     )
     synsets = own.get("synsets") or [None] * len(names)
+    if len(names) != len(bias):
+        raise ReweighError(
+            f"{folder / CONFIG} names {len(names):,} classes, but the last layer in {TENSORS} has {len(bias):,}; one of the two "
+            "files is of another model."
+        )
     return Model(
         backbone=backbone,
         weight=weight.float().numpy(),
@@ -248,19 +256,25 @@ def _record(head: str, backbone: Backbone, names: Sequence[str], synsets: Sequen
     }
 
 
-def _write(folder: Path, tensors: Mapping[str, torch.Tensor], config: Mapping[str, Any]) -> None:
+def _write(
+    folder: Path, tensors: Mapping[str, torch.Tensor], config: Mapping[str, Any], card: CardFacts | None
+) -> None:
     from safetensors.torch import save
 
     whole = {name: tensor.detach().contiguous().clone() for name, tensor in tensors.items()}
     write_bytes(folder / TENSORS, save(whole, metadata={"format": "pt"}))
     write_json(folder / CONFIG, dict(config))
+    write_card(folder, card)
 
 
 def _read_config(folder: Path) -> dict[str, Any]:
     for name in (CONFIG, TENSORS):
         if not (folder / name).is_file():
             raise ReweighError(f"No model in {folder}: it holds no {name}.")
-    return dict(read_json(folder / CONFIG))
+    try:
+        return dict(read_json(folder / CONFIG))
+    except ValueError as cause:
+        raise ReweighError(f"{folder / CONFIG} is not valid JSON: {cause}.") from cause
 
 
 def _read_tensors(folder: Path) -> dict[str, torch.Tensor]:
@@ -284,8 +298,15 @@ def _folded_head(
     return tensors[f"{name}.weight"].flatten(1), tensors[f"{name}.bias"]
 
 
+def _separate_head(folder: Path, tensors: Mapping[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+    for name in ("head.weight", "head.bias"):
+        if name not in tensors:
+            raise ReweighError(f"{folder / TENSORS} holds no {name}, which {CONFIG} promises; it is of another model.")
+    return tensors["head.weight"], tensors["head.bias"]
+
+
 def _separate_backbone(
-    config: Mapping[str, Any], tensors: Mapping[str, torch.Tensor], *, device: str, precision: str
+    folder: Path, config: Mapping[str, Any], tensors: Mapping[str, torch.Tensor], *, device: str, precision: str
 ) -> Backbone:
     own = config["reweigh"]["backbone"]
     settings = BackboneSettings(
@@ -297,6 +318,7 @@ def _separate_backbone(
         config["architecture"], pretrained=False, num_classes=0, **config.get("model_args", {})
     )
     prefix = "backbone."
-    network.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
+    state = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+    put_state(network, state, str(folder))
     view = view_from_config(config["pretrained_cfg"])
     return wrap(network, view, replace(settings, arguments={}), device=device, precision=precision)

@@ -95,9 +95,9 @@ def create_network(
     arguments = arguments | dict(settings.arguments)
     try:
         module = _pretrained(name, arguments) if is_pretrained else _drawn(name, arguments, seed)
-    except (RuntimeError, TypeError, ValueError, AssertionError, KeyError, OSError) as cause:
-        line = str(cause).strip().split("\n")[0]
-        raise ReweighError(f"timm cannot load backbone {settings.name!r}: {type(cause).__name__}: {line}.") from cause
+    except (RuntimeError, TypeError, ValueError, AssertionError, KeyError, AttributeError, OSError) as cause:
+        found = f"{type(cause).__name__}: {_first_line(cause)}"
+        raise ReweighError(f"timm cannot load backbone {settings.name!r}: {found}.") from cause
     return module, _view(module, settings)
 
 
@@ -106,6 +106,13 @@ def is_convolutional(module: torch.nn.Module) -> bool:
     import torch
 
     return sum(isinstance(part, torch.nn.Conv2d) for part in module.modules()) > 2
+
+
+def _first_line(cause: Exception) -> str:
+    """What an error says first; of tensors that do not fit, torch names the first one on the second line."""
+    lines = [line.strip() for line in str(cause).strip().split("\n")]
+    said = " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]
+    return (f"{said[:297]}..." if len(said) > 300 else said).rstrip(". ")
 
 
 def _pretrained(name: str, arguments: Mapping[str, Any]) -> torch.nn.Module:
