@@ -15,7 +15,8 @@ from reweigh.features.matrix import ArrayFeatures
 from reweigh.features.model_folder import load_model
 from reweigh.features.settings import BackboneSettings
 from reweigh.probes.settings import ProbeSettings
-from reweigh.training.probe_training import TRAINERS, TrainingInputs, read_baseline
+from reweigh.training.inputs import TrainingInputs
+from reweigh.training.probe_training import read_baseline, train_probe
 
 
 def inputs(values: np.ndarray, labels: np.ndarray, *, probe: ProbeSettings) -> TrainingInputs:
@@ -37,7 +38,7 @@ def data() -> tuple[np.ndarray, np.ndarray]:
 def test_the_model_that_is_written_is_the_one_that_was_fitted(
     data: tuple[np.ndarray, np.ndarray], tmp_path: Path
 ) -> None:
-    trained = TRAINERS["probe"](inputs(*data, probe=ProbeSettings()), tmp_path)
+    trained = train_probe(inputs(*data, probe=ProbeSettings()), tmp_path, tmp_path, key="")
     model = load_model(tmp_path / "model", device="cpu", precision="float32")
     assert trained == {"mode": "probe", "rows": 60, "l2": 0.1, "weighted": False, "is_converged": True}
     assert model.class_names == ("a", "b")
@@ -48,14 +49,16 @@ def test_the_model_that_is_written_is_the_one_that_was_fitted(
 def test_the_limit_of_steps_reaches_the_fit_and_is_reported(
     data: tuple[np.ndarray, np.ndarray], tmp_path: Path
 ) -> None:
-    trained = TRAINERS["probe"](inputs(*data, probe=ProbeSettings(max_iterations=1, tolerance=1e-9)), tmp_path)
+    trained = train_probe(
+        inputs(*data, probe=ProbeSettings(max_iterations=1, tolerance=1e-9)), tmp_path, tmp_path, key=""
+    )
     assert trained["is_converged"] is False
 
 
 def test_a_feature_that_is_nan_names_its_image(data: tuple[np.ndarray, np.ndarray], tmp_path: Path) -> None:
     data[0][7, 3] = np.nan
     with pytest.raises(ReweighError, match="image 7"):
-        TRAINERS["probe"](inputs(*data, probe=ProbeSettings()), tmp_path)
+        train_probe(inputs(*data, probe=ProbeSettings()), tmp_path, tmp_path, key="")
 
 
 def test_with_weights_the_head_without_them_is_kept_for_comparison(
@@ -64,9 +67,9 @@ def test_with_weights_the_head_without_them_is_kept_for_comparison(
     """A head fitted without weights is the baseline, whatever the weights; weight 0 is the row removed."""
     weights = np.where(np.arange(60) < 30, 1.0, 0.0)
     given = replace(inputs(*data, probe=ProbeSettings()), weights=weights, with_baseline=True)
-    trained = TRAINERS["probe"](given, tmp_path / "weighed")
-    TRAINERS["probe"](inputs(*data, probe=ProbeSettings()), tmp_path / "plain")
-    TRAINERS["probe"](inputs(data[0][:30], data[1][:30], probe=ProbeSettings()), tmp_path / "half")
+    trained = train_probe(given, tmp_path / "weighed", tmp_path, key="")
+    train_probe(inputs(*data, probe=ProbeSettings()), tmp_path / "plain", tmp_path, key="")
+    train_probe(inputs(data[0][:30], data[1][:30], probe=ProbeSettings()), tmp_path / "half", tmp_path, key="")
     assert trained["rows"] == 30
     plain, half, weighed = (
         load_model(tmp_path / place / "model", device="cpu", precision="float32")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,37 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
-from reweigh.catalog.tables import Classes
-from reweigh.features.matrix import FeatureMatrix
 from reweigh.features.model_folder import write_model
-from reweigh.features.networks import Backbone
-from reweigh.probes.linear import Probe, Uids, fit_probe
-from reweigh.probes.settings import ProbeSettings
+from reweigh.probes.linear import Probe, fit_probe
 from reweigh.progress import Progress, silent
+from reweigh.training.inputs import TrainingInputs
 
 BASELINE = "baseline.safetensors"
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainingInputs:
-    """What every way of training reads."""
-
-    features: FeatureMatrix
-    rows: NDArray[np.int64]
-    """(n,) rows of the features that are trained on."""
-    targets: NDArray[Any]
-    """(n,) class indices, or (n, k) soft targets."""
-    weights: NDArray[np.floating] | None
-    """(n,) weights on the loss, 0 or more; None: all equal."""
-    l2: float
-    """Strength of regularisation, as the held-out predictions chose it or the settings say."""
-    backbone: Backbone
-    classes: Classes
-    probe: ProbeSettings
-    with_baseline: bool = False
-    """Whether the same is also trained without weights, to be compared with."""
-    uids: Uids | None = None
-    """Names of rows of the features, for errors."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,10 +28,13 @@ class StoredHead:
     """(k,)"""
 
 
-def train_probe(inputs: TrainingInputs, folder: Path, *, progress: Progress = silent) -> dict[str, Any]:
+def train_probe(
+    inputs: TrainingInputs, folder: Path, workspace: Path, *, key: str, progress: Progress = silent
+) -> dict[str, Any]:
     """Fit the head and write the model into `folder`/model; returns what was chosen and found, as JSON.
 
-    With weights and `with_baseline`, the head without weights goes to `folder`/baseline.safetensors.
+    With weights and `with_baseline`, the head without weights goes to `folder`/baseline.safetensors. A fit takes seconds to
+    minutes: `workspace` and `key` are not used.
     """
     probe = _fit(inputs, inputs.weights, progress)
     write_model(
@@ -92,8 +69,3 @@ def _fit(inputs: TrainingInputs, weights: NDArray[np.floating] | None, progress:
         inputs.features, inputs.rows, inputs.targets, k=len(inputs.classes.names), weights=weights, l2=inputs.l2,
         tolerance=inputs.probe.tolerance, max_iterations=inputs.probe.max_iterations, uids=inputs.uids, progress=progress,
     )  # fmt: skip
-
-
-TRAINERS: dict[str, Callable[..., dict[str, Any]]] = {
-    "probe": train_probe,
-}

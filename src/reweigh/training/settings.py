@@ -102,4 +102,6 @@ class FinetuneSettings:
         if self.workers < -1:
             raise ReweighError(f"finetune.workers must be -1 (chosen) or more, found {self.workers}.")
         if self.network.name == "auto":
-            raise ReweighError("finetune.network.name must be a name or backbone, the run's own; auto is what backbone.name means.")
+            raise ReweighError(
+                "finetune.network.name must be a name or backbone, the run's own; auto is what backbone.name means."
+            )

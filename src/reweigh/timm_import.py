@@ -28,6 +28,18 @@ def timm() -> ModuleType:
         return importlib.import_module("timm")
 
 
+def timm_part(name: str) -> ModuleType:
+    """A submodule that `import timm` leaves out, such as `optim`."""
+    timm()
+    return importlib.import_module(f"timm.{name}")
+
+
+def torchvision_part(name: str) -> ModuleType:
+    """A submodule of torchvision that needs none of its compiled operators, such as `transforms`."""
+    timm()
+    return importlib.import_module(f"torchvision.{name}")
+
+
 def _lacks_operators() -> bool:
     """Whether torchvision is for another torch. Decided before its import: a failed one leaves it half loaded."""
     import torch

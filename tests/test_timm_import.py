@@ -9,7 +9,7 @@ import sys
 def test_a_fresh_process_imports_timm_twice_and_in_threads() -> None:
     code = (
         "from concurrent.futures import ThreadPoolExecutor as Pool\n"
-        "from reweigh.features.timm_import import timm\n"
+        "from reweigh.timm_import import timm\n"
         "names = {m.__name__ for m in Pool(3).map(lambda _: timm(), range(6))}\n"
         "assert names == {'timm'} and timm().is_model('resnet50')\n"
     )

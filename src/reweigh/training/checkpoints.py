@@ -1,0 +1,152 @@
+"""Checkpoints: what a killed training goes on from. Tensors as safetensors, all else as JSON; whole or not there."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from reweigh.errors import ReweighError
+from reweigh.whole_files import read_json, whole_folder, write_json
+
+CHECKPOINTS = "step-*"
+"""Pattern of their folders' names: step-EPOCH-STEP."""
+TENSORS, RECORD = "tensors.safetensors", "checkpoint.json"
+FORMAT = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """The state after a step."""
+
+    epoch: int
+    step: int
+    """Last step of that epoch that is consumed, from 0."""
+    tensors: dict[str, torch.Tensor]
+    record: dict[str, Any]
+    """JSON"""
+
+
+def write_checkpoint(folder: Path, checkpoint: Checkpoint, *, key: str) -> None:
+    """Write the checkpoint into `folder`; earlier ones are removed once it is whole.
+
+    `key`: hash of settings and data. Raises ReweighError on a full disk; the earlier checkpoint is then still there.
+    """
+    from safetensors.torch import save_file
+
+    place = folder / f"step-{checkpoint.epoch:05d}-{checkpoint.step:07d}"
+    earlier = [path for path in _whole(folder) if path != place]
+    if place.exists():
+        shutil.rmtree(place)
+    tensors = {name: value.detach().contiguous().cpu() for name, value in checkpoint.tensors.items()}
+    try:
+        with whole_folder(place) as partial:
+            save_file(_unshared(tensors), str(partial / TENSORS))
+            write_json(
+                partial / RECORD,
+                {"format": FORMAT, "key": key, "epoch": checkpoint.epoch, "step": checkpoint.step, "record": checkpoint.record},
+            )  # fmt: skip
+    except Exception as cause:
+        if not _is_full(cause):
+            raise
+        there = f"that of {earlier[-1].name.replace('-', ' ')} is intact" if earlier else "there is none before it"
+        raise ReweighError(
+            f"No space left on the disk for a checkpoint in {folder} ({_size(tensors):,} MB); {there}. Free some and run the same "
+            "command again."
+        ) from cause
+    for path in earlier:
+        shutil.rmtree(path)
+
+
+def last_checkpoint(folder: Path, *, key: str) -> Checkpoint | None:
+    """The newest whole checkpoint; None where there is none. Raises ReweighError for one of another `key`, or a broken one."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    found = _whole(folder)
+    if not found:
+        return None
+    place = found[-1]
+    stored = read_json(place / RECORD)
+    if stored["format"] > FORMAT:
+        raise ReweighError(f"{place} has format {stored['format']}; this reweigh reads up to {FORMAT}. Update it.")
+    if stored["key"] != key:
+        raise ReweighError(
+            f"The checkpoint in {place} is of other settings or other data. Go on with those, or remove {folder} to begin anew."
+        )
+    try:
+        tensors = dict(load_file(place / TENSORS))
+    except (SafetensorError, FileNotFoundError) as cause:
+        raise ReweighError(
+            f"The checkpoint {place / TENSORS} is no whole safetensors file ({cause}); remove {place} to begin anew."
+        ) from cause
+    return Checkpoint(epoch=stored["epoch"], step=stored["step"], tensors=tensors, record=stored["record"])
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """An optimiser's state as named tensors, and the numbers beside them as JSON.
+
+    Tensors are PARAMETER.KEY, or group-GROUP.KEY: timm's LAMB counts its steps in its groups.
+    """
+    state = optimizer.state_dict()
+    of = {str(p): own for p, own in state["state"].items()}
+    of |= {f"group-{number}": group for number, group in enumerate(state["param_groups"])}
+    tensors = {f"{name}.{key}": v for name, own in of.items() for key, v in own.items() if torch.is_tensor(v)}
+    numbers = {name: {k: v for k, v in own.items() if isinstance(v, bool | int | float)} for name, own in of.items()}
+    return tensors, numbers
+
+
+def restore_optimizer(
+    optimizer: torch.optim.Optimizer, tensors: dict[str, torch.Tensor], record: dict[str, Any]
+) -> None:
+    """Put back what `optimizer_tensors` gave, into an optimiser over the same parameters, bit for bit."""
+    found = {name: dict(numbers) for name, numbers in record.items()}
+    for name, value in tensors.items():
+        of, _, key = name.partition(".")
+        found[of][key] = value
+    whole = optimizer.state_dict()
+    groups = [{**own, **found.pop(f"group-{number}")} for number, own in enumerate(whole["param_groups"])]
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    state = {int(name): _laid_out(own, parameters[int(name)]) for name, own in found.items()}
+    optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+
+def _laid_out(state: dict[str, Any], parameter: torch.Tensor) -> dict[str, Any]:
+    """The state in its parameter's own order of memory: norms over it then add up in the same order as before."""
+    return {
+        key: torch.empty_like(parameter, dtype=value.dtype).copy_(value)
+        if torch.is_tensor(value) and value.shape == parameter.shape
+        else value
+        for key, value in state.items()
+    }
+
+
+def _whole(folder: Path) -> list[Path]:
+    """Whole checkpoints, oldest first."""
+    return sorted(path for path in folder.glob(CHECKPOINTS) if (path / RECORD).is_file() and path.suffix != ".partial")
+
+
+def _unshared(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """safetensors refuses tensors that share memory, such as tied weights; each after the first is copied."""
+    seen: set[int] = set()
+    made = {}
+    for name, value in tensors.items():
+        made[name] = value.clone() if value.numel() and value.data_ptr() in seen else value
+        seen.add(value.data_ptr())
+    return made
+
+
+def _is_full(cause: BaseException) -> bool:
+    """Whether a disk without space is the reason; safetensors says so in words only."""
+    if isinstance(cause, OSError):
+        return cause.errno in (errno.ENOSPC, errno.EDQUOT)
+    return os.strerror(errno.ENOSPC) in str(cause)
+
+
+def _size(tensors: dict[str, torch.Tensor]) -> int:
+    return sum(value.numel() * value.element_size() for value in tensors.values()) >> 20

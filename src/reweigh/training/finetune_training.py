@@ -1,0 +1,130 @@
+"""`mode = "finetune"`: the network trained on the images, once without weights for comparison and once with them."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from reweigh.errors import ReweighError
+from reweigh.features.model_folder import load_model, write_model
+from reweigh.features.networks import create_network, wrap
+from reweigh.probes.linear import fit_probe
+from reweigh.progress import Progress, silent
+from reweigh.training.classifier import HEAD
+from reweigh.training.finetuning import Finetuned, FinetuneTask, finetune
+from reweigh.training.inputs import OnImages, TrainingInputs
+from reweigh.training.settings import OWN_BACKBONE
+from reweigh.training.training_log import LOG
+
+BASELINE_MODEL = "baseline"
+"""Model folder of the network trained without weights."""
+
+
+def train_finetuned(
+    inputs: TrainingInputs, folder: Path, workspace: Path, *, key: str, progress: Progress = silent
+) -> dict[str, Any]:
+    """Train on the images and write the model into `folder`/model, its log beside it; returns what was done, as JSON.
+
+    With weights, the same without them goes to `folder`/baseline first, where that is wished or started from. `workspace`
+    keeps checkpoints: a call with the same `key` goes on where a killed process was. All ranks call this; rank 0 writes.
+    """
+    on = _on_images(inputs)
+    weighted = inputs.weights is not None
+    starts_there = on.settings.start == "baseline"
+    if starts_there and not weighted:
+        raise ReweighError(
+            'finetune.start = "baseline" goes on from a network trained without weights, but this recipe has none; set weights.use, or '
+            'finetune.start = "backbone".'
+        )
+    before = None
+    if weighted and (inputs.with_baseline or starts_there):
+        before = finetune(
+            _task(inputs, on, None, _first(inputs, on)), workspace / "baseline", key=f"{key}-baseline", name="baseline", progress=progress
+        )  # fmt: skip
+        _write(inputs, on, before, folder / BASELINE_MODEL, workspace / "baseline")
+    start = before.tensors if starts_there and before is not None else _first(inputs, on)
+    trained = finetune(
+        _task(inputs, on, inputs.weights, start), workspace / "model", key=key, name="training", progress=progress
+    )
+    _write(inputs, on, trained, folder / "model", workspace / "model")
+    return {"mode": "finetune", **trained.facts}
+
+
+def _on_images(inputs: TrainingInputs) -> OnImages:
+    if inputs.on_images is None:
+        raise ReweighError('Finetuning needs the images; features alone are enough for training.mode = "probe" only.')
+    return inputs.on_images
+
+
+def _first(inputs: TrainingInputs, on: OnImages) -> dict[str, torch.Tensor] | None:
+    """Tensors of the last round's classifier where that is the start; None: the network's own."""
+    if on.settings.start != "previous":
+        return None
+    if on.previous is None:
+        raise ReweighError(
+            'finetune.start = "previous" goes on from the round before, and the first round has none; set it in the second [[rounds]].'
+        )
+    model = load_model(on.previous, device="cpu", precision="float32")
+    if model.backbone.module is None:
+        raise ReweighError("The round before has no network to go on from: its backbone is pixels.")
+    tensors = {f"backbone.{name}": value.clone() for name, value in model.backbone.module.state_dict().items()}
+    return tensors | {f"{HEAD}.weight": torch.from_numpy(model.weight), f"{HEAD}.bias": torch.from_numpy(model.bias)}
+
+
+def _task(
+    inputs: TrainingInputs, on: OnImages, weights: NDArray[np.floating] | None, start: dict[str, torch.Tensor] | None
+) -> FinetuneTask:
+    def names(rows: NDArray[np.int64]) -> list[str]:
+        return [str(row) for row in rows] if inputs.uids is None else list(inputs.uids(rows))
+
+    return FinetuneTask(
+        settings=on.settings, network=on.network, k=len(inputs.classes.names), rows=inputs.rows, targets=inputs.targets, weights=weights,
+        locate=on.locate, uids=names, images=on.images, device=on.device, precision=on.precision, seed=inputs.seed, ranks=inputs.ranks,
+        tensors=start, head=None if start is not None else _head(inputs, on, weights),
+    )  # fmt: skip
+
+
+def _head(
+    inputs: TrainingInputs, on: OnImages, weights: NDArray[np.floating] | None
+) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
+    """The last layer that a probe on the stored features gives, where they are this network's.
+
+    A random one would send large, meaningless gradients through a pretrained network at first (Kumar et al. 2022).
+    """
+    settings = on.settings
+    is_own = settings.network.name == OWN_BACKBONE and settings.network.input_size in (0, inputs.backbone.view.size)
+    fits = is_own and settings.start != "random" and inputs.backbone.module is not None
+    if settings.head == "probe" and not fits:
+        raise ReweighError(
+            'finetune.head = "probe" needs features of the very network that is trained: leave finetune.network and finetune.start as '
+            "they are, or set finetune.head to auto or random."
+        )
+    if settings.head == "random" or not fits:
+        return None
+    probe = fit_probe(
+        inputs.features, inputs.rows, inputs.targets, k=len(inputs.classes.names), weights=weights, l2=inputs.l2,
+        tolerance=inputs.probe.tolerance, max_iterations=inputs.probe.max_iterations, uids=inputs.uids,
+    )  # fmt: skip
+    return probe.weight, probe.bias
+
+
+def _write(inputs: TrainingInputs, on: OnImages, made: Finetuned, folder: Path, workspace: Path) -> None:
+    """The network as a model folder, and its log under the folder's name."""
+    if inputs.ranks.rank != 0:
+        return
+    state = {
+        name.removeprefix("backbone."): value for name, value in made.tensors.items() if name.startswith("backbone.")
+    }
+    network, view = create_network(on.network, is_pretrained=False)
+    network.load_state_dict(state)
+    backbone = wrap(network, view, on.network, device="cpu", precision=on.precision)
+    weight, bias = (made.tensors[f"{HEAD}.{name}"].float().numpy() for name in ("weight", "bias"))
+    write_model(
+        folder, backbone, weight, bias, class_names=inputs.classes.names, synsets=inputs.classes.synsets, state=state
+    )
+    shutil.copyfile(workspace / LOG, folder.parent / (LOG if folder.name == "model" else f"{folder.name}-{LOG}"))

@@ -1,0 +1,362 @@
+"""Finetuning: a network trained on images with weights and targets; killed at any step, it goes on to the same bits.
+
+All that a step does follows from the seed and the step's number: rows, augmentation, mixing, dropout, learning rate. So a
+checkpoint holds the network, the optimiser, the moving average and the last step consumed, and no state of any generator.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from reweigh.errors import ReweighError
+from reweigh.features.settings import BackboneSettings
+from reweigh.images.settings import ImageSettings
+from reweigh.images.views import EvaluationView
+from reweigh.optimization.schedules import scaled_rate
+from reweigh.progress import Progress, silent
+from reweigh.ranks import ALONE, Ranks
+from reweigh.training.checkpoints import Checkpoint, last_checkpoint, write_checkpoint
+from reweigh.training.classifier import Classifier, make_classifier, put_head, put_tensors
+from reweigh.training.loader import Item, TrainingBatch, training_batches
+from reweigh.training.sampling import epoch_rows, steps_of_epoch
+from reweigh.training.settings import FinetuneSettings
+from reweigh.training.stepping import Part, Stepper
+from reweigh.training.training_log import training_log
+
+if TYPE_CHECKING:
+    from reweigh.catalog.tables import ImageLocation
+
+Rows = NDArray[np.int64]
+
+CHECKPOINT_SECONDS = 600.0
+NAMED = 8
+"""Images that an error names."""
+MOST_WORKERS = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinetuneTask:
+    """What is trained, on what, and where."""
+
+    settings: FinetuneSettings
+    network: BackboneSettings
+    """Resolved"""
+    k: int
+    rows: Rows
+    """(n,) rows of the catalog, ascending."""
+    targets: NDArray[Any]
+    """(n,) class indices, or (n, k) soft targets."""
+    weights: NDArray[np.floating] | None = None
+    """(n,) 0 or more; None: all equal."""
+    locate: Callable[[Rows], Sequence[ImageLocation]]
+    """Where the images of these rows of the catalog lie."""
+    uids: Callable[[Rows], Sequence[str]]
+    """Names of rows of the catalog, for errors."""
+    images: ImageSettings
+    device: str
+    precision: str
+    """`float32` or `bfloat16`: what autocast `auto` means."""
+    seed: int
+    ranks: Ranks = ALONE
+    tensors: Mapping[str, torch.Tensor] | None = None
+    """Of a classifier of the same shape to start from; None: the network's pretrained or random weights."""
+    head: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
+    """Weight (k, d) and bias (k,) that the last layer starts from; None: random, or that of `tensors`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finetuned:
+    """A trained network."""
+
+    tensors: dict[str, torch.Tensor]
+    """Of the whole `Classifier`, float32 on the CPU."""
+    view: EvaluationView
+    facts: dict[str, Any]
+    """What was done, as JSON; the same for equal trainings."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """The steps of a training, on all processes together."""
+
+    n_rows: int
+    """Rows of weight above 0"""
+    batch: int
+    n_steps: int
+    """Of an epoch"""
+    epochs: int
+
+    @property
+    def total(self) -> int:
+        return self.n_steps * self.epochs
+
+
+def finetune(
+    task: FinetuneTask, workspace: Path, *, key: str, name: str = "training", progress: Progress = silent
+) -> Finetuned:
+    """Train the network, or go on where a process with the same `workspace` and `key` was killed.
+
+    The loss of a step is sum w CE / sum w over its images on all ranks; an image that cannot be read adds nothing to it.
+    `workspace` gets checkpoints and log.jsonl. Raises ReweighError: a loss that is not finite (with the images' uids),
+    more unreadable images than `images.unreadable_limit`, more processes than images, a GPU without enough memory,
+    a checkpoint of another `key`.
+    """
+    workspace.mkdir(parents=True, exist_ok=True)
+    schedule = schedule_of(task)
+    stepper, view = new_stepper(task, schedule)
+    done, unreadable = _resume(stepper, workspace, key=key, n_steps=schedule.n_steps)
+    training = _Training(task, schedule, stepper, view, workspace, key, name, progress)
+    try:
+        unreadable = training.run(done, unreadable)
+    except torch.OutOfMemoryError as cause:
+        raise ReweighError(
+            f"{task.device} has too little memory for {training.rows_at_once} images of {view.size} pixels at once: lower "
+            f"finetune.micro_batch (gradients of a step add up, so the result stays the same), or finetune.network.input_size."
+        ) from cause
+    return Finetuned(tensors=stepper.trained_tensors(), view=view, facts=_facts(task, schedule, unreadable))
+
+
+def schedule_of(task: FinetuneTask) -> Schedule:
+    """Batch and number of steps. Raises ReweighError for more processes than images."""
+    n = len(task.rows) if task.weights is None else int((np.asarray(task.weights) > 0).sum())
+    world = task.ranks.world
+    if n < world:
+        raise ReweighError(f"{n} images with a weight cannot be dealt out to {world} processes; start at most {n}.")
+    wanted = task.settings.batch
+    if wanted % world:
+        raise ReweighError(f"finetune.batch must be a multiple of the {world} processes, found {wanted}.")
+    batch = min(wanted, n - n % world)
+    n_steps = steps_of_epoch(n, batch=batch, world=world)
+    return Schedule(n_rows=n, batch=batch, n_steps=n_steps, epochs=task.settings.epochs)
+
+
+def epoch_plan(task: FinetuneTask, schedule: Schedule, epoch: int, *, whole: bool = False) -> NDArray[np.int64]:
+    """(steps, b) positions into the task's rows that this rank reads in an epoch; `whole`: that all ranks read."""
+    ranks = ALONE if whole else task.ranks
+    is_drawn = task.settings.weights_on == "sampling" and task.weights is not None
+    weights = len(task.rows) if task.weights is None else task.weights
+    return epoch_rows(
+        weights, seed=task.seed, epoch=epoch, batch=schedule.batch, rank=ranks.rank, world=ranks.world,
+        mode="weighted" if is_drawn else "shuffle",
+    )  # fmt: skip
+
+
+def new_stepper(task: FinetuneTask, schedule: Schedule) -> tuple[Stepper, EvaluationView]:
+    """The classifier as training begins, on its device, and the view of its images."""
+    classifier, view = _start(task)
+    made = Stepper(
+        classifier, view, task.settings, total=schedule.total, batch=schedule.batch, device=task.device, precision=task.precision,
+        ranks=task.ranks,
+    )  # fmt: skip
+    return made, view
+
+
+def part_of(task: FinetuneTask, batch: TrainingBatch, loss_weights: NDArray[np.float64]) -> Part:
+    """(images uint8, targets, weights) of a batch; images that cannot be read are left out, or weigh nothing."""
+    positions = np.searchsorted(task.rows, batch.rows)
+    targets = torch.from_numpy(np.ascontiguousarray(task.targets[positions]))
+    weights = torch.from_numpy(loss_weights[positions].astype(np.float32))
+    if not batch.failures:
+        return batch.images, targets, weights
+    is_read = torch.ones(len(batch.rows), dtype=torch.bool)
+    is_read[[position for position, _ in batch.failures]] = False
+    if not is_read.any():
+        return batch.images, targets, torch.zeros_like(weights)
+    return batch.images[is_read], targets[is_read], weights[is_read]
+
+
+def _start(task: FinetuneTask) -> tuple[Classifier, EvaluationView]:
+    settings = task.settings
+    classifier, view = make_classifier(
+        task.network, k=task.k, dropout=settings.dropout, frozen_statistics=settings.frozen_statistics,
+        is_pretrained=settings.start != "random", seed=task.seed,
+    )  # fmt: skip
+    if task.tensors is not None:
+        put_tensors(classifier, task.tensors)
+    if task.head is not None:
+        put_head(classifier, torch.from_numpy(task.head[0]), torch.from_numpy(task.head[1]))
+    return classifier, view
+
+
+def _resume(stepper: Stepper, workspace: Path, *, key: str, n_steps: int) -> tuple[int, dict[int, str]]:
+    """Steps done by an earlier process, whose state is put back, and the images that it could not read."""
+    found = last_checkpoint(workspace, key=key)
+    if found is None:
+        return 0, {}
+    stepper.restore(found.tensors, found.record["stepper"])
+    return found.epoch * n_steps + found.step + 1, {
+        int(row): reason for row, reason in found.record["unreadable"].items()
+    }
+
+
+class _Training:
+    """The steps of one training, from the first one that is not done."""
+
+    def __init__(
+        self, task: FinetuneTask, schedule: Schedule, stepper: Stepper, view: EvaluationView, workspace: Path, key: str,
+        name: str, progress: Progress,
+    ) -> None:  # fmt: skip
+        self.task, self.schedule, self.stepper, self.view = task, schedule, stepper, view
+        self.workspace, self.key, self.name, self.progress = workspace, key, name, progress
+        self.rows_at_once = task.settings.micro_batch or schedule.batch // task.ranks.world
+        weights = np.ones(len(task.rows)) if task.weights is None else np.asarray(task.weights, np.float64)
+        is_drawn = task.settings.weights_on == "sampling"
+        self.loss_weights = np.ones(len(weights)) if is_drawn else weights / weights[weights > 0].mean()
+        self._whole: tuple[int, NDArray[np.int64]] = (-1, np.empty((0, 0), np.int64))  # an epoch's steps on all ranks
+
+    def run(self, done: int, unreadable: dict[int, str]) -> dict[int, str]:
+        """Do the steps from `done` on; returns all images that could not be read, with their reasons."""
+        task, schedule = self.task, self.schedule
+        first = task.ranks.rank == 0
+        kept = time.monotonic()
+        interval = _Interval(time.monotonic())
+        batches = training_batches(
+            self._items(done), self.view, task.settings.augmentation, seed=task.seed, images=task.images,
+            workers=workers_of(task.settings, task.device), pinned=task.device.startswith("cuda"),
+        )  # fmt: skip
+        with training_log(self.workspace if first else self.workspace / f"rank-{task.ranks.rank}", done=done,
+                          tensorboard=task.settings.tensorboard and first) as write:  # fmt: skip
+            self.progress(self.name, done, schedule.total, "")
+            for step, positions in self._steps(done):
+                batch_weight = float(self.loss_weights[self._whole_step(step)].sum()) if task.ranks.world > 1 else 0.0
+                parts = [next(batches) for _ in self._parts(positions)]
+                self._note_unreadable(parts, unreadable)
+                interval.add(step, self.stepper.step(
+                    [part_of(self.task, part, self.loss_weights) for part in parts], step=step, seed=task.seed, n_steps=schedule.n_steps,
+                    weight=batch_weight or float(self.loss_weights[positions].sum()),
+                ))  # fmt: skip
+                if not self._is_due(step):
+                    continue
+                figures = self._figures(interval)
+                write({"epoch": step // schedule.n_steps, "step": step % schedule.n_steps, **figures}, done=step + 1)
+                self.progress(self.name, step + 1, schedule.total, _said(step // schedule.n_steps, schedule, figures))
+                interval = _Interval(time.monotonic())
+                if self._keeps(step, time.monotonic() - kept):
+                    self._keep(step, unreadable)
+                    kept = time.monotonic()
+        return unreadable
+
+    def _steps(self, done: int) -> Iterator[tuple[int, Rows]]:
+        """(number of the step since the beginning, this rank's positions) of each step that is not done."""
+        n_steps = self.schedule.n_steps
+        for epoch in range(done // n_steps, self.schedule.epochs):
+            plan = epoch_plan(self.task, self.schedule, epoch)
+            for step in range(max(done - epoch * n_steps, 0), n_steps):
+                yield epoch * n_steps + step, plan[step]
+
+    def _items(self, done: int) -> Iterator[Item]:
+        for step, positions in self._steps(done):
+            for part in self._parts(positions):
+                rows = self.task.rows[part]
+                yield Item(epoch=step // self.schedule.n_steps, rows=rows, locations=self.task.locate(rows))
+
+    def _parts(self, positions: Rows) -> list[Rows]:
+        """What goes through the network at once."""
+        return [positions[start : start + self.rows_at_once] for start in range(0, len(positions), self.rows_at_once)]
+
+    def _whole_step(self, step: int) -> Rows:
+        epoch, at = divmod(step, self.schedule.n_steps)
+        if self._whole[0] != epoch:
+            self._whole = (epoch, epoch_plan(self.task, self.schedule, epoch, whole=True))
+        return self._whole[1][at]
+
+    def _note_unreadable(self, parts: list[TrainingBatch], unreadable: dict[int, str]) -> None:
+        for part in parts:
+            unreadable.update({int(part.rows[position]): reason for position, reason in part.failures})
+        limit = self.task.images.unreadable_limit * self.schedule.n_rows
+        if len(unreadable) > max(limit, 0):
+            row, reason = next(iter(unreadable.items()))
+            raise ReweighError(
+                f"{len(unreadable)} of {self.schedule.n_rows:,} images have become unreadable since they were indexed, first "
+                f"{self.task.uids(np.array([row]))[0]} ({reason}); that is more than images.unreadable_limit = {self.task.images.unreadable_limit:g}."
+            )
+
+    def _figures(self, interval: _Interval) -> dict[str, float]:
+        """The interval's mean loss and agreement, rate and speed. Raises ReweighError where a loss was not finite."""
+        totals = torch.stack(interval.totals).double().cpu().numpy()
+        bad = np.flatnonzero(~np.isfinite(totals).all(axis=1))
+        if len(bad):
+            self._stop_at(interval.first + int(bad[0]))
+        loss, weight, right, n = totals.sum(axis=0)
+        seconds = time.monotonic() - interval.begun
+        return {
+            "loss": float(loss / max(weight, 1e-30)), "agreement": float(right / max(n, 1)), "learning_rate": self.stepper.rate,
+            "images_per_second": round(float(n) * self.task.ranks.world / max(seconds, 1e-9), 1), "seconds": round(seconds, 3),
+        }  # fmt: skip
+
+    def _stop_at(self, step: int) -> None:
+        epoch, at = divmod(step, self.schedule.n_steps)
+        rows = self.task.rows[epoch_plan(self.task, self.schedule, epoch)[at]]
+        named = ", ".join(map(str, self.task.uids(rows[:NAMED])))
+        raise ReweighError(
+            f"The loss is not finite in epoch {epoch + 1}, step {at + 1}, on a batch of {len(rows)} images: {named}"
+            f"{' ...' if len(rows) > NAMED else ''}. Most often finetune.learning_rate ({self.task.settings.learning_rate:g}) is too high; "
+            'else try finetune.clip = 1, or finetune.autocast = "float32".'
+        )
+
+    def _is_due(self, step: int) -> bool:
+        """Whether a line of the log, and with it a checkpoint, may be written: at the same steps in every process."""
+        at = step % self.schedule.n_steps + 1
+        every = self.task.settings.checkpoint_steps
+        return at % self.task.settings.log_steps == 0 or at == self.schedule.n_steps or bool(every and at % every == 0)
+
+    def _keeps(self, step: int, seconds: float) -> bool:
+        every, at = self.task.settings.checkpoint_steps, step % self.schedule.n_steps + 1
+        if every:
+            return at % every == 0 or at == self.schedule.n_steps
+        return at == self.schedule.n_steps or seconds >= CHECKPOINT_SECONDS
+
+    def _keep(self, step: int, unreadable: dict[int, str]) -> None:
+        if self.task.ranks.rank != 0:
+            return
+        epoch, at = divmod(step, self.schedule.n_steps)
+        tensors, record = self.stepper.state()
+        state = {"stepper": record, "unreadable": {str(row): reason for row, reason in unreadable.items()}}
+        write_checkpoint(
+            self.workspace, Checkpoint(epoch=epoch, step=at, tensors=tensors, record=state), key=self.key
+        )  # fmt: skip
+
+
+class _Interval:
+    """What the steps since the last line of the log amount to; on the device until it is read."""
+
+    def __init__(self, begun: float) -> None:
+        self.begun, self.first = begun, 0
+        self.totals: list[torch.Tensor] = []
+
+    def add(self, step: int, totals: torch.Tensor) -> None:
+        if not self.totals:
+            self.first = step
+        self.totals.append(totals)
+
+
+def workers_of(settings: FinetuneSettings, device: str) -> int:
+    """Processes that decode: as said, or none on a CPU, which the network needs itself, else one a core, at most 16."""
+    if settings.workers >= 0:
+        return settings.workers
+    return 0 if device == "cpu" else min(len(os.sched_getaffinity(0)), MOST_WORKERS)
+
+
+def _said(epoch: int, schedule: Schedule, figures: Mapping[str, float]) -> str:
+    return (
+        f"epoch {epoch + 1} of {schedule.epochs}, loss {figures['loss']:.3f}, agreement {figures['agreement']:.1%}, "
+        f"{figures['images_per_second']:,.0f} images/s"
+    )
+
+
+def _facts(task: FinetuneTask, schedule: Schedule, unreadable: dict[int, str]) -> dict[str, Any]:
+    settings = asdict(task.settings)
+    return {
+        "network": task.network.name, "rows": schedule.n_rows, "batch": schedule.batch, "wanted_batch": task.settings.batch, "epochs": schedule.epochs,
+        "steps": schedule.total, "weighted": task.weights is not None, "unreadable": len(unreadable),
+        "learning_rate": scaled_rate(settings["learning_rate"], batch=schedule.batch),
+    }  # fmt: skip
