@@ -19,9 +19,9 @@ from reweigh.features.backbones import DEFAULTS, load_backbone, resolve_backbone
 from reweigh.features.devices import resolve_device
 from reweigh.features.networks import create_network
 from reweigh.features.settings import BackboneSettings, FeatureSettings
-from reweigh.features.timm_import import timm
 from reweigh.images.decoding import Decoded
 from reweigh.images.views import view_pixels
+from reweigh.timm_import import timm
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from reweigh.features.backbones import Backbone, load_backbone, resolve_backbone
 from reweigh.features.model_folder import Model, load_model, write_model
 from reweigh.features.networks import create_network, wrap
 from reweigh.features.settings import BackboneSettings
-from reweigh.features.timm_import import timm
+from reweigh.timm_import import timm
 
 NAMES, SYNSETS = ("tench", "crane", "crane 2"), ("n01440764", "n02012849", None)
 

@@ -10,7 +10,7 @@ from reweigh.features import weights
 from reweigh.features.networks import HUB, LOCAL, PIXELS, PIXELS_SIZE, Backbone, hub_folder, load_backbone
 from reweigh.features.precision import resolve_precision, resolve_speed
 from reweigh.features.settings import BackboneSettings
-from reweigh.features.timm_import import timm
+from reweigh.timm_import import timm
 from reweigh.whole_files import read_json
 
 __all__ = ["Backbone", "load_backbone", "resolve_backbone", "resolve_precision", "resolve_speed"]

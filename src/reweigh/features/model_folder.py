@@ -26,8 +26,8 @@ from reweigh.errors import ReweighError
 from reweigh.features.model_card import CardFacts, write_card
 from reweigh.features.networks import LOCAL, PIXELS, Backbone, create_network, load_backbone, wrap
 from reweigh.features.settings import BackboneSettings
-from reweigh.features.timm_import import timm
 from reweigh.images.views import EvaluationView, view_from_config
+from reweigh.timm_import import timm
 from reweigh.whole_files import read_json, write_bytes, write_json
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from reweigh.errors import ReweighError
 from reweigh.features import weights
 from reweigh.features.settings import BackboneSettings
-from reweigh.features.timm_import import timm
 from reweigh.images.views import EvaluationView, view_from_config
+from reweigh.timm_import import timm
 from reweigh.whole_files import read_json
 
 if TYPE_CHECKING:
