@@ -41,6 +41,22 @@ def test_every_form_is_written_beside_and_the_run_stays_as_it_was(
     assert f"written: run{'.csv' if to == 'csv' else f'-{to}'}" in said.out.splitlines()
 
 
+def test_the_model_is_written_as_one_file_and_told_of(reweigh: Call, finished: Path, tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime", reason="needs the extra onnx")
+    pytest.importorskip("onnxscript", reason="needs the extra onnx")
+    before = files_below(tmp_path / "run")
+
+    said = reweigh("export", "run", "--to", "onnx")
+
+    assert said.status == 0, said.err
+    assert files_below(tmp_path / "run") == before
+    assert "written: run.onnx" in said.out.splitlines()
+    assert "8 images: largest difference" in said.out
+    assert "note: images go in prepared: RGB" in said.err
+    assert "Warning" not in said.err
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["run", "run.onnx"]
+
+
 def test_mistakes_are_one_line(reweigh: Call, finished: Path, tmp_path: Path) -> None:
     assert reweigh("export", "run", "--to", "cvs").error.endswith("Did you mean 'csv'?")
     assert "is not a run" in reweigh("export", finished, "--to", "csv").error

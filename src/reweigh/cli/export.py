@@ -1,4 +1,4 @@
-"""`reweigh export`: verdicts in files that other tools open."""
+"""`reweigh export`: verdicts, or the model, in files that other tools open."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def export(
     run: Run,
     to: Annotated[
         str,
-        typer.Option("--to", metavar="csv|cleanlab|fiftyone|folder", help="The form.", show_default=False),
+        typer.Option("--to", metavar="csv|cleanlab|fiftyone|folder|onnx", help="The form.", show_default=False),
     ],
     output: Annotated[
         Path | None,
@@ -32,11 +32,12 @@ def export(
         typer.Option("--correct", metavar="", help="folder: put flagged images into the class suggested, not apart."),
     ] = False,
 ) -> None:
-    """Write the verdicts of a run or check for another tool, or as a corrected copy of the data made of links.
+    """Write the verdicts of a run or check for another tool, or as a corrected copy of the data made of links; or its model.
 
     **csv**: one table for a spreadsheet. **cleanlab**: its table of label issues, with labels and held-out probabilities.
     **fiftyone**: a data set to import and look at. **folder**: a folder a class with links to the images whose labels are kept,
-    and the wrong ones apart, by label given and label suggested. Nothing of the data or the run is changed.
+    and the wrong ones apart, by label given and label suggested. **onnx**: the run's model as one file, checked against onnxruntime.
+    Nothing of the data or the run is changed.
 
     Example: **reweigh export reweigh-PHOTOS --to folder -o corrected**
     """  # fmt: skip

@@ -9,7 +9,7 @@ import pytest
 
 from reweigh.catalog.tables import open_catalog
 from reweigh.errors import ReweighError
-from reweigh.runs.exports.judged_run import UNREADABLE
+from reweigh.runs.exports.judged_run import UNREADABLE, judged_run
 from reweigh.runs.exports.table_of_exports import EXPORTS, export
 from reweigh.runs.reasons import reasons
 from reweigh.runs.verdict_csv import write_verdicts_csv
@@ -18,6 +18,7 @@ from reweigh.whole_files import read_json, write_json
 from .conftest import MakeRun, Row
 
 ROWS = (Row(file="cat/1.jpg"), Row(file="cat/2.jpg", suggested=1), Row(file="dog/1.jpg", label=1))
+OF_VERDICTS = [name for name, form in EXPORTS.items() if form.opens is judged_run]
 
 
 def test_csv_is_the_table_that_check_leaves_in_the_run(make_run: MakeRun, tmp_path: Path) -> None:
@@ -29,7 +30,7 @@ def test_csv_is_the_table_that_check_leaves_in_the_run(make_run: MakeRun, tmp_pa
     assert (tmp_path / "new/v.csv").read_bytes() == (tmp_path / "expected.csv").read_bytes()
 
 
-@pytest.mark.parametrize("to", EXPORTS)
+@pytest.mark.parametrize("to", OF_VERDICTS)
 def test_an_output_that_exists_is_refused_and_left_as_it_is(to: str, make_run: MakeRun, tmp_path: Path) -> None:
     run = make_run(ROWS)
     (tmp_path / "out").write_text("mine")
@@ -40,7 +41,7 @@ def test_an_output_that_exists_is_refused_and_left_as_it_is(to: str, make_run: M
     assert (tmp_path / "out").read_text() == "mine"
 
 
-@pytest.mark.parametrize("to", EXPORTS)
+@pytest.mark.parametrize("to", OF_VERDICTS)
 def test_nothing_is_written_among_the_images(to: str, make_run: MakeRun, tmp_path: Path) -> None:
     run = make_run(ROWS)
 
@@ -50,7 +51,7 @@ def test_nothing_is_written_among_the_images(to: str, make_run: MakeRun, tmp_pat
     assert sorted(p.name for p in (tmp_path / "photos").iterdir()) == ["cat", "dog"]
 
 
-@pytest.mark.parametrize("to", EXPORTS)
+@pytest.mark.parametrize("to", OF_VERDICTS)
 def test_verdicts_on_other_data_are_refused_and_nothing_is_left(to: str, make_run: MakeRun, tmp_path: Path) -> None:
     run = make_run(ROWS)
     verdicts = run / "03-verdicts/verdicts.parquet"
@@ -114,7 +115,7 @@ def test_where_nothing_is_said_files_are_named_after_the_run(
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
 
-    made = [export(run, to).output for to in EXPORTS]
+    made = [export(run, to).output for to in OF_VERDICTS]
 
     assert [str(path) for path in made] == ["run.csv", "run-cleanlab", "run-fiftyone", "run-folder"]
     assert (tmp_path / "here/run-folder/cat/1.jpg").read_bytes() == ROWS[0].content

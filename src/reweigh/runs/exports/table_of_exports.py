@@ -1,4 +1,4 @@
-"""The forms that verdicts are exported in, one table, and the door to all of them."""
+"""The forms that verdicts and models are exported in, one table, and the door to all of them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from reweigh.runs.exports.corrected_folder import export_folder
 from reweigh.runs.exports.exported import Exported
 from reweigh.runs.exports.for_cleanlab import export_cleanlab
 from reweigh.runs.exports.for_fiftyone import export_fiftyone
+from reweigh.runs.exports.for_onnx import export_onnx
 from reweigh.runs.exports.judged_run import JudgedRun, judged_run
+from reweigh.runs.exports.trained_run import TrainedRun, trained_run
 from reweigh.runs.verdict_csv import write_verdicts_csv
 
 
@@ -30,7 +32,9 @@ class Export:
 
     description: str
     make: Callable[..., Exported]
-    """(judged run, output, progress=) -> what to say"""
+    """(opened run, output, progress=) -> what to say"""
+    opens: Callable[[Path], JudgedRun | TrainedRun] = judged_run
+    """What of a run it needs: its verdicts, or its model"""
     ending: str = ""
     """Of the file; none: a folder"""
     can_correct: bool = False
@@ -46,36 +50,39 @@ EXPORTS: dict[str, Export] = {
     "folder": Export(
         description="a corrected copy made of links, wrong labels apart", make=export_folder, can_correct=True
     ),
+    "onnx": Export(description="the model as one file", make=export_onnx, opens=trained_run, ending=".onnx"),
 }
 
 
 def export(
     run: Path, to: str, output: Path | None = None, *, correct: bool = False, progress: Progress = silent
 ) -> Exported:
-    """Write the verdicts of a run in the form `to`, to `output` (not said: NAME-OF-RUN-to in the current folder).
+    """Write the verdicts of a run, or its model, in the form `to`, to `output` (not said: NAME-OF-RUN-to in the current folder).
 
     `correct` (form folder only): images with a suggested label go to its class. Nothing of the run or the data is changed.
-    Raises ReweighError for an unknown form, no run or one without verdicts, and an output that exists or lies among the images.
+    Raises ReweighError for an unknown form, no run or one that lacks what the form needs, and an output that exists or lies among
+    the images.
     """
     form = look_up(to, EXPORTS, kind="export")
     if correct and not form.can_correct:
         takes = ", ".join(name for name, other in EXPORTS.items() if other.can_correct)
-        raise ReweighError(f"--correct goes with --to {takes} only; {to} lists the suggested labels anyway.")
-    judged = judged_run(run)
+        reason = f"; {to} lists the suggested labels anyway" if form.opens is judged_run else ""
+        raise ReweighError(f"--correct goes with --to {takes} only{reason}.")
+    opened = form.opens(run)
     output = output or Path(f"{run.resolve().name}-{to}" if not form.ending else f"{run.resolve().name}{form.ending}")
-    _check_output(judged, output, run)
+    _check_output(opened.data, output, run)
     output.parent.mkdir(parents=True, exist_ok=True)
     make = partial(form.make, correct=True) if correct else form.make
-    return make(judged, output, progress=progress)
+    return make(opened, output, progress=progress)
 
 
-def _check_output(judged: JudgedRun, output: Path, run: Path) -> None:
+def _check_output(data: Path, output: Path, run: Path) -> None:
     if output.exists() or output.is_symlink():
         raise ReweighError(f"{output} exists; give another -o, or remove it.")
-    place, data = output.resolve(), judged.data.resolve()
-    is_among_images = data.is_dir() and not is_catalog(data) and place.is_relative_to(data)
+    place, images = output.resolve(), data.resolve()
+    is_among_images = images.is_dir() and not is_catalog(images) and place.is_relative_to(images)
     if is_among_images and not place.is_relative_to(run.resolve()):
         raise ReweighError(
-            f"{output} lies inside of {judged.data}, the data itself, and would be read with it; give an -o outside, such as "
-            f"{judged.data.parent / output.name}."
+            f"{output} lies inside of {data}, the data itself, and would be read with it; give an -o outside, such as "
+            f"{data.parent / output.name}."
         )
