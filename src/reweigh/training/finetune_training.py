@@ -125,6 +125,7 @@ def _write(inputs: TrainingInputs, on: OnImages, made: Finetuned, folder: Path, 
     backbone = wrap(network, view, on.network, device="cpu", precision=on.precision)
     weight, bias = (made.tensors[f"{HEAD}.{name}"].float().numpy() for name in ("weight", "bias"))
     write_model(
-        folder, backbone, weight, bias, class_names=inputs.classes.names, synsets=inputs.classes.synsets, state=state
-    )
+        folder, backbone, weight, bias, class_names=inputs.classes.names, synsets=inputs.classes.synsets, state=state,
+        card={"is_pretrained": on.settings.start != "random"},
+    )  # fmt: skip
     shutil.copyfile(workspace / LOG, folder.parent / (LOG if folder.name == "model" else f"{folder.name}-{LOG}"))

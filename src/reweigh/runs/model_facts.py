@@ -1,0 +1,54 @@
+"""What a run knows of its model, for the model card."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import PurePath
+from typing import Any
+
+from reweigh.features.model_card import CardFacts
+from reweigh.runs.measured import AGAINST, SOURCES, interval, share, told
+from reweigh.runs.recipe import Recipe
+
+SETS = {"test": "test", "baseline": "the same, trained without weights"}
+
+
+def model_facts(recipe: Recipe, metrics: dict[str, Any], *, data: str, weighers: Sequence[str]) -> CardFacts:
+    """Facts of a trained round: `metrics` as metrics.json holds them, `data` where it was made from, `weighers` used."""
+    training = metrics["training"]
+    return CardFacts(
+        data=PurePath(data).name.removesuffix(".catalog"), images=training["rows"], training=_training(recipe, training),
+        is_pretrained=not (training["mode"] == "finetune" and recipe.finetune.start == "random"),
+        weighing=_weighing(weighers, metrics.get("weights")), figures=_figures(metrics),
+    )  # fmt: skip
+
+
+def _training(recipe: Recipe, training: dict[str, Any]) -> str:
+    if training["mode"] == "probe":
+        return "a linear last layer on the features of the network, which stayed as it was"
+    settings = recipe.finetune
+    epochs = "1 epoch" if settings.epochs == 1 else f"{settings.epochs} epochs"
+    averaged = ", its weights averaged over the steps" if settings.averaging else ""
+    return f"the whole network on the images, {epochs}, {training['batch']:,} images a step{averaged}"
+
+
+def _weighing(weighers: Sequence[str], weights: dict[str, Any] | None) -> str:
+    if not weighers or weights is None:
+        return "each image counted the same"
+    return f"each image weighed by {', '.join(weighers)}; effective share of the images {share(weights['effective_share'])} %"
+
+
+def _figures(metrics: dict[str, Any]) -> list[tuple[str, str]]:
+    """Test figures against each kind of answer, and what they were measured on where that is no test split."""
+    found = []
+    for name, title in SETS.items():
+        if not metrics.get(name):
+            continue
+        for kind, figures in told(metrics[name]).items():
+            value = (
+                f"{share(figures['top_1'])} % (95 %: {interval(figures['top_1_interval'])}) of {figures['n']:,} images, "
+                f"mean over classes {share(figures['class_averaged'])} %"
+            )
+            found.append((f"{title}: {AGAINST[kind]}", value))
+    source = (metrics.get("test") or {}).get("source")
+    return [*found, ("measured on", SOURCES[source])] if found and source in SOURCES else found
