@@ -232,6 +232,9 @@ def test_a_folder_of_two_models_is_refused_naming_what_differs(tmp_path: Path) -
 def test_broken_models_are_named(tmp_path: Path) -> None:
     with pytest.raises(ReweighError, match=r"No model in .*: it holds no config.json"):
         load_model(tmp_path, device="cpu", precision="float32")
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(ReweighError, match=r"No model in .*: it holds no model.safetensors"):
+        load_model(tmp_path, device="cpu", precision="float32")
     backbone = load("pixels", input_size=4)
     written(tmp_path / "m", backbone)
     tensors = tmp_path / "m" / "model.safetensors"

@@ -44,7 +44,7 @@ def test_a_probe_with_weights_by_hand() -> None:
     facts = model_facts(recipe, metrics(), data="/home/me/photos.catalog", weighers=("held_out", "neighbours"))
     assert facts == {
         "data": "photos", "images": 5000, "is_pretrained": True,
-        "training": "a linear last layer on the features of the network, which stayed as it was",
+        "training": "a linear last layer on features; the network stayed as it was",
         "weighing": "each image weighed by held_out, neighbours; effective share of the images 66.0 %",
         "figures": [
             ("test: agreement", "81.5 % (95 %: 80.5-82.5) of 1,200 images, mean over classes 71.5 %"),

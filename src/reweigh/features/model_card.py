@@ -25,13 +25,13 @@ class CardFacts(TypedDict, total=False):
     images: int
     """Trained on"""
     training: str
-    """What was fitted, a sentence's end: "the last layer alone, ..." """
+    """What was fitted, such as "the last layer alone" """
     is_pretrained: bool
     """Whether training began with the weights that the network's name stands for; not said: it did"""
     weighing: str
     """How much each label counted"""
     figures: Sequence[tuple[str, str]]
-    """(what was measured, value), on test images"""
+    """(what was measured, value), on test images; reweigh's own words, as are `training` and `weighing`"""
 
 
 def write_card(folder: Path, facts: CardFacts | None = None) -> None:
@@ -46,7 +46,7 @@ def card_text(config: Mapping[str, Any], facts: CardFacts) -> str:
     names = config["label_names"]
     parts = [HEADER, f"# Image classifier, {len(names):,} classes\n", _classes(names), _facts(config, facts)]
     if facts.get("figures"):
-        parts.append("## Figures\n\n" + "\n".join(f"- {code(k)}: {code(v)}" for k, v in facts["figures"]) + "\n")
+        parts.append("## Figures\n\n" + "\n".join(f"- {name}: {value}" for name, value in facts["figures"]) + "\n")
     parts.append(f"## Use\n\n{FOLDED_USE if config['reweigh']['head'] == 'timm' else SEPARATE_USE}")
     parts.append(LIMITS)
     return "\n".join(parts)
@@ -122,14 +122,15 @@ print(model.pretrained_cfg["label_names"][int(probabilities.argmax())], float(pr
 ```
 """
 
-SEPARATE_USE = """The last layer could not become a part of timm's network, so that reweigh reads this folder, or:
+SEPARATE_USE = """The last layer lies beside the network: `reweigh predict` reads this folder within its run, and Python does so with:
 
 ```python
 from pathlib import Path
 from reweigh.features.model_folder import load_model
 
-model = load_model(Path("FOLDER"), device="cpu", precision="float32")  # model.backbone.forward: uint8 (b, 3, s, s)
-logits = lambda images: model.backbone.forward(images).numpy() @ model.weight.T + model.bias  # (b, classes)
+model = load_model(Path("FOLDER"), device="cpu", precision="float32")
+features = model.backbone.forward(images)  # images: uint8 (b, 3, s, s), cut as model.backbone.view says
+logits = features.numpy() @ model.weight.T + model.bias  # (b, classes), in the order of model.class_names
 ```
 """
 

@@ -25,7 +25,7 @@ def model_facts(recipe: Recipe, metrics: dict[str, Any], *, data: str, weighers:
 
 def _training(recipe: Recipe, training: dict[str, Any]) -> str:
     if training["mode"] == "probe":
-        return "a linear last layer on the features of the network, which stayed as it was"
+        return "a linear last layer on features; the network stayed as it was"
     settings = recipe.finetune
     epochs = "1 epoch" if settings.epochs == 1 else f"{settings.epochs} epochs"
     averaged = ", its weights averaged over the steps" if settings.averaging else ""

@@ -170,7 +170,7 @@ def _told(model: Model, output: Path, size: int, difference: float) -> Exported:
         output=output,
         lines=(
             ("input", f"{INPUT}: uint8 (batch, 3, {side}, {side}), 0 to 255"), ("output", f"{OUTPUT}: float32 (batch, {len(model.bias):,})"),
-            ("size", f"{size / 1e6:,.1f} MB, float32"),
+            ("size", f"{size / 1e6:,.2f} MB, float32"),
             ("checked", f"8 images: largest difference {difference:.1e} of the largest logit, in onnxruntime"),
         ),
         notes=(f"images go in prepared: {prepared(model.backbone.view)}",),
