@@ -57,6 +57,15 @@ def test_the_model_is_written_as_one_file_and_told_of(reweigh: Call, finished: P
     assert sorted(p.name for p in tmp_path.iterdir()) == ["run", "run.onnx"]
 
 
+def test_the_card_of_a_runs_model_says_data_labels_and_figures(finished: Path, tmp_path: Path) -> None:
+    card = (tmp_path / "run/model/README.md").read_text(encoding="utf-8")
+
+    assert "- **Data**: `photos`, " in card
+    assert "- **Labels**: each image counted the same" in card
+    assert "- test: agreement: " in card
+    assert str(finished.parent) not in card
+
+
 def test_mistakes_are_one_line(reweigh: Call, finished: Path, tmp_path: Path) -> None:
     assert reweigh("export", "run", "--to", "cvs").error.endswith("Did you mean 'csv'?")
     assert "is not a run" in reweigh("export", finished, "--to", "csv").error
