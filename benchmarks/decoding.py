@@ -23,7 +23,7 @@ import simplejpeg
 import torch
 from PIL import Image
 
-from reweigh.features.timm_import import timm
+from reweigh.timm_import import timm
 from reweigh.images.decoding import Decoded
 from reweigh.images.views import EvaluationView, encoded_view, view_pixels
 

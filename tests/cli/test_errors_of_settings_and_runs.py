@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from reweigh.features.timm_import import timm as load_timm
+from reweigh.timm_import import timm as load_timm
 
 from .conftest import PIXELS, Call, Photos, files_below, half_written, write_photos
 

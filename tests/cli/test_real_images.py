@@ -100,7 +100,7 @@ def timm_answers(model_folder: Path, files: list[Path]) -> list[str]:
     import torch
     from PIL import Image
 
-    from reweigh.features.timm_import import timm
+    from reweigh.timm_import import timm
 
     library = timm()
     model = library.create_model(f"local-dir:{model_folder}", pretrained=True).eval()

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from reweigh.errors import ReweighError
-from reweigh.features.timm_import import timm
+from reweigh.timm_import import timm
 from reweigh.images.decoding import Decoded
 from reweigh.images.views import EvaluationView, apply, view_from_config, view_pixels
 

@@ -16,7 +16,7 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 
 from reweigh.errors import ReweighError, ReweighWarning
-from reweigh.progress import Progress
+from reweigh.progress import Progress, silent
 
 if TYPE_CHECKING:
     from reweigh.runs.check import CheckResult
@@ -25,15 +25,17 @@ SECONDS_BETWEEN_LINES = 10.0
 
 
 @contextmanager
-def watched() -> Iterator[Progress]:
-    """A progress callback for the block: bars on a terminal, a line every ten seconds otherwise.
+def watched(*, is_shown: bool = True) -> Iterator[Progress]:
+    """A progress callback for the block: bars on a terminal, a line every ten seconds otherwise, nothing where not shown.
 
     A stop from the keyboard ends in one line, warnings of ours are printed as notes.
     """
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning(warnings.showwarning)
-            if sys.stderr.isatty():
+            if not is_shown:
+                yield silent
+            elif sys.stderr.isatty():
                 yield from _bars()
             else:
                 yield _lines()

@@ -13,6 +13,7 @@ import typer
 from reweigh import __version__
 from reweigh.cli import check, demo, evaluate, export, index, predict, report, run, webify
 from reweigh.errors import ReweighError
+from reweigh.ranks import SharedError
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "demo": demo.demo,
@@ -69,6 +70,8 @@ def main() -> None:
     try:
         app(prog_name="reweigh")
     except ReweighError as error:
+        if isinstance(error, SharedError) and os.environ.get("RANK", "0") != "0":
+            sys.exit(2)  # rank 0 of several processes says it for all
         _stop(f"error: {error}", status=2)
     except OSError as error:
         where = error.filename or "while writing"

@@ -23,6 +23,7 @@ from reweigh.cli.options import (
     Tars,
     layout_options,
 )
+from reweigh.ranks import joined, ranks_of_environment
 
 if TYPE_CHECKING:
     from reweigh.runs.recipe import Recipe as Settings
@@ -70,11 +71,14 @@ def run(
         return
     from reweigh.runs.run import run as run_recipe
 
-    with console.watched() as progress:
+    ranks = ranks_of_environment()
+    with joined(ranks), console.watched(is_shown=ranks.is_first) as progress:
         result = run_recipe(
-            source, requested, output=output, redo=redo, preview=not no_preview, cache=cache, progress=progress, say=console.tell
+            source, requested, output=output, redo=redo, preview=not no_preview, cache=cache, progress=progress, say=console.tell,
+            ranks=ranks,
         )  # fmt: skip
-    console.results(result.header, result.lines, result.notes, result.run)
+    if ranks.is_first:
+        console.results(result.header, result.lines, result.notes, result.run)
 
 
 def show_plan(source: Source, requested: Settings, output: Path | None, *, is_trained: bool = True) -> None:

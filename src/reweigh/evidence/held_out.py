@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reweigh.errors import ReweighError
+from reweigh.evidence.inputs import EvidenceInputs
 from reweigh.evidence.settings import EvidenceSettings
 from reweigh.features.matrix import FeatureMatrix
 from reweigh.metrics.accuracy import best_others, label_positions
@@ -28,6 +29,7 @@ from reweigh.probes.log_probabilities import (
 from reweigh.probes.settings import ProbeSettings
 from reweigh.probes.strength import StrengthChoice, choose_l2
 from reweigh.progress import Progress, silent
+from reweigh.ranks import ALONE, Ranks, together
 from reweigh.whole_files import read_json, whole_folder, write_json
 
 
@@ -78,27 +80,27 @@ def make_held_out(
     uids: Uids | None = None,
     workspace: Path | None = None,
     progress: Progress = silent,
+    ranks: Ranks = ALONE,
 ) -> HeldOut:
     """Held-out predictions of these rows; labels and groups (n,) belong to `rows`, position by position.
 
     The probes are neither weighted nor balanced. is_fitted (n,): rows that they may learn from, None = all with a label;
     the others are judged all the same. `workspace`: a folder for finished folds; a second call with the same
-    inputs goes on from there and returns the same bytes. Without it everything stays in memory.
+    inputs goes on from there and returns the same bytes. Without it everything stays in memory. Of several `ranks`, which
+    see the same workspace, rank 0 calls this and the others `help_with_held_out`.
     Raises ReweighError for labels outside -1..k-1, fewer groups than folds, and features that are not finite.
     """
-    settings, probe = settings or EvidenceSettings(), probe or ProbeSettings()
-    rows, labels = np.asarray(rows, np.int64), np.asarray(labels)
-    check_labels(labels, rows, k=k, uids=uids, lowest=-1)
-    learnt = labels >= 0 if is_fitted is None else (labels >= 0) & is_fitted
-    task = _Task(
-        features=features, rows=rows, labels=labels, is_learnt=learnt, k=k, probe=probe, uids=uids, workspace=workspace,
-        fold=assign_folds(groups, labels, n_folds=settings.n_folds, seed=seed),
-        m=None if should_be_dense(len(rows), k) else settings.kept_classes,
+    task = _task_of(
+        features, rows, labels, groups, k=k, settings=settings or EvidenceSettings(), probe=probe or ProbeSettings(), seed=seed,
+        is_fitted=is_fitted, uids=uids, workspace=workspace,
     )  # fmt: skip
-    strength = _strength(task, seed=seed, progress=progress)
-    l2 = probe.l2 if strength is None else strength.l2
-    numbers = [*range(settings.n_folds), *([NO_FOLD] if (task.fold == NO_FOLD).any() else [])]
-    result, unconverged = _room(len(rows), k, m=task.m, workspace=workspace), []
+    strength = _strength(task, seed=seed, progress=progress) if ranks.world == 1 else None
+    if ranks.world > 1:
+        share_folds(task, seed=seed, progress=progress, ranks=ranks)
+        strength = _strength(task, seed=seed, progress=progress)
+    l2 = task.probe.l2 if strength is None else strength.l2
+    result, unconverged = _room(len(task.rows), k, m=task.m, workspace=workspace), []
+    numbers = fold_numbers(task)
     for done, number in enumerate(numbers):
         progress("held-out", done, len(numbers), f"fold {number + 1}" if number >= 0 else "images without a label")
         part = _stored_fold(task, number, l2=l2)
@@ -106,15 +108,55 @@ def make_held_out(
         if not part.is_converged:
             unconverged.append(number)
     progress("held-out", len(numbers), len(numbers), "")
-    own = result.exact["label_log_probability"][labels >= 0].astype(np.float64)
+    own = result.exact["label_log_probability"][task.labels >= 0].astype(np.float64)
     return HeldOut(
-        rows=rows, labels=labels.astype(np.int32), log_probabilities=result.log_probabilities, fold=task.fold, k=k, l2=l2,
+        rows=task.rows, labels=task.labels.astype(np.int32), log_probabilities=result.log_probabilities, fold=task.fold, k=k, l2=l2,
         strength=strength, held_out_loss=float(-own.mean()), unconverged_folds=tuple(unconverged), **result.exact,
     )  # fmt: skip
 
 
+def share_folds(task: FoldTask, *, seed: int, progress: Progress, ranks: Ranks) -> None:
+    """This rank's share of the fits, left in the workspace, from where rank 0 puts all of them together."""
+    with together(ranks):
+        if ranks.is_first:
+            _strength(task, seed=seed, progress=progress)
+    strength = _strength(task, seed=seed, progress=progress)
+    with together(ranks):
+        for number in fold_numbers(task)[ranks.rank :: ranks.world]:
+            _stored_fold(task, number, l2=task.probe.l2 if strength is None else strength.l2)
+
+
+def fold_numbers(task: FoldTask) -> list[int]:
+    """The folds, and -1 where there are rows without a label."""
+    return [*range(task.n_folds), *([NO_FOLD] if (task.fold == NO_FOLD).any() else [])]
+
+
+def help_with_held_out(inputs: EvidenceInputs, settings: EvidenceSettings, seed: int) -> None:
+    """What another rank than 0 does while that one calls `make_held_out` with the same inputs."""
+    task = _task_of(
+        inputs.features, inputs.rows, inputs.labels, inputs.groups, k=inputs.k, settings=settings, probe=inputs.probe, seed=seed,
+        is_fitted=inputs.is_fitted, uids=inputs.uids, workspace=inputs.workspace,
+    )  # fmt: skip
+    share_folds(task, seed=seed, progress=inputs.progress, ranks=inputs.ranks)
+
+
+def _task_of(
+    features: FeatureMatrix, rows: Rows, labels: NDArray[np.integer], groups: NDArray[np.int64], *, k: int,
+    settings: EvidenceSettings, probe: ProbeSettings, seed: int, is_fitted: NDArray[np.bool_] | None, uids: Uids | None,
+    workspace: Path | None,
+) -> FoldTask:  # fmt: skip
+    rows, labels = np.asarray(rows, np.int64), np.asarray(labels)
+    check_labels(labels, rows, k=k, uids=uids, lowest=-1)
+    learnt = labels >= 0 if is_fitted is None else (labels >= 0) & is_fitted
+    return FoldTask(
+        features=features, rows=rows, labels=labels, is_learnt=learnt, k=k, probe=probe, uids=uids, workspace=workspace,
+        fold=assign_folds(groups, labels, n_folds=settings.n_folds, seed=seed), n_folds=settings.n_folds,
+        m=None if should_be_dense(len(rows), k) else settings.kept_classes,
+    )  # fmt: skip
+
+
 @dataclass(frozen=True, kw_only=True)
-class _Task:
+class FoldTask:
     """What all folds share."""
 
     features: FeatureMatrix
@@ -122,6 +164,7 @@ class _Task:
     labels: NDArray[np.integer]
     is_learnt: NDArray[np.bool_]
     fold: NDArray[np.int8]
+    n_folds: int
     k: int
     m: int | None
     """Classes kept of each row; None: all."""
@@ -139,7 +182,7 @@ class _Part:
     is_converged: bool = True
 
 
-def _strength(task: _Task, *, seed: int, progress: Progress) -> StrengthChoice | None:
+def _strength(task: FoldTask, *, seed: int, progress: Progress) -> StrengthChoice | None:
     """The choice of l2, made once and kept in the workspace; None where the settings say the strength."""
     if task.probe.l2 > 0:
         return None
@@ -157,7 +200,7 @@ def _strength(task: _Task, *, seed: int, progress: Progress) -> StrengthChoice |
     return choice
 
 
-def _stored_fold(task: _Task, number: int, *, l2: float) -> _Part:
+def _stored_fold(task: FoldTask, number: int, *, l2: float) -> _Part:
     """The fold's predictions, from the workspace where they are whole there, else made and stored."""
     folder = None if task.workspace is None else task.workspace / (f"fold-{number}" if number >= 0 else "no-label")
     if folder is not None and folder.exists():
@@ -176,7 +219,7 @@ def _stored_fold(task: _Task, number: int, *, l2: float) -> _Part:
     return _load_part(folder, k=task.k)
 
 
-def _predict(task: _Task, head: Probe, is_out: NDArray[np.bool_], *, folder: Path | None) -> _Part:
+def _predict(task: FoldTask, head: Probe, is_out: NDArray[np.bool_], *, folder: Path | None) -> _Part:
     """One probe's predictions of these rows, block by block; the large arrays in files of `folder` where given."""
     rows, labels = task.rows[is_out], task.labels[is_out]
     part = _Part(

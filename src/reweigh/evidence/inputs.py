@@ -15,6 +15,7 @@ from reweigh.catalog.tables import Classes
 from reweigh.features.matrix import FeatureMatrix
 from reweigh.probes.settings import ProbeSettings
 from reweigh.progress import Progress, silent
+from reweigh.ranks import ALONE, Ranks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,5 +43,7 @@ class EvidenceInputs:
     workspace: Path | None = None
     """finished parts are kept here so that a killed run goes on; the same inputs must come again"""
     progress: Progress = silent
+    ranks: Ranks = ALONE
+    """Who else makes this piece at the same moment"""
     made: Mapping[str, Any] = field(default_factory=dict)
     """the pieces made before, by name: those that `needs` lists are there"""

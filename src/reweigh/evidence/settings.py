@@ -24,6 +24,11 @@ class EvidenceSettings:
     verified: int = 0
     """Checked labels that may serve as evidence, drawn by hash, 0 or more; they are left out where quality is measured."""
 
+    label_text: Literal["classes", "names", "word_vectors", "sentences"] = "classes"
+    """What labels are known by to `image_text`: each a word of its own, parts of its name's words, word vectors, or a sentence encoder."""
+    label_text_from: str = ""
+    """File of word vectors (fastText's .vec or .bin), or folder or cached name of the encoder; another file needs another name to be noticed."""
+
     def __post_init__(self) -> None:
         if not 2 <= self.n_folds <= 127:
             raise ReweighError(f"evidence.n_folds must lie in 2..127, found {self.n_folds}.")
@@ -31,5 +36,10 @@ class EvidenceSettings:
             raise ReweighError(f"evidence.kept_classes must be 1 or more, found {self.kept_classes}.")
         if self.verified < 0:
             raise ReweighError(f"evidence.verified must be 0 or more, found {self.verified}.")
+        if (self.label_text in ("word_vectors", "sentences")) != bool(self.label_text_from):
+            raise ReweighError(
+                f"evidence.label_text={self.label_text!r} with evidence.label_text_from={self.label_text_from!r}: "
+                "word_vectors and sentences need the file, folder or name that they come from, the others none."
+            )
         if self.n_neighbours < 1:
             raise ReweighError(f"evidence.n_neighbours must be 1 or more, found {self.n_neighbours}.")

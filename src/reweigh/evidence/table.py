@@ -12,8 +12,16 @@ from numpy.typing import NDArray
 
 from reweigh.evidence.agreement import Agreement, label_agreement, load_agreement, save_agreement
 from reweigh.evidence.density import load_density, make_density, save_density
-from reweigh.evidence.held_out import HeldOut, chosen_held_out, load_held_out, make_held_out, save_held_out
+from reweigh.evidence.held_out import (
+    HeldOut,
+    chosen_held_out,
+    help_with_held_out,
+    load_held_out,
+    make_held_out,
+    save_held_out,
+)
 from reweigh.evidence.inputs import EvidenceInputs
+from reweigh.evidence.label_text import load_label_text, make_label_text, save_label_text
 from reweigh.evidence.neighbours import chosen_neighbours, load_neighbours, make_neighbours, save_neighbours
 from reweigh.evidence.own_text import load_own_text, make_own_text, save_own_text
 from reweigh.evidence.posterior import chosen_posterior, load_posterior, make_posterior, save_posterior
@@ -37,6 +45,8 @@ class EvidenceInfo:
     save: Callable[[Any, Path], None]
     """(record, existing empty folder)"""
     load: Callable[[Path], Any]
+    help: Callable[[EvidenceInputs, EvidenceSettings, int], None] | None = None
+    """What other ranks do while rank 0 calls `make`; None: they wait"""
 
 
 def _held_out(inputs: EvidenceInputs, settings: EvidenceSettings, seed: int) -> HeldOut:
@@ -53,6 +63,7 @@ def _held_out(inputs: EvidenceInputs, settings: EvidenceSettings, seed: int) -> 
         uids=inputs.uids,
         workspace=inputs.workspace,
         progress=inputs.progress,
+        ranks=inputs.ranks,
     )
 
 
@@ -78,6 +89,7 @@ EVIDENCE: dict[str, EvidenceInfo] = {
         choose=chosen_held_out,
         save=save_held_out,
         load=load_held_out,
+        help=help_with_held_out,
     ),
     "agreement": EvidenceInfo(
         description="how far those predictions agree with each label, class sizes taken out",
@@ -123,5 +135,14 @@ EVIDENCE: dict[str, EvidenceInfo] = {
         choose=_chosen("rows", "similarity"),
         save=save_own_text,
         load=load_own_text,
+    ),
+    "label_text": EvidenceInfo(
+        description="vectors of what each label says",
+        make=make_label_text,
+        needs=(),
+        reads=("label_text", "label_text_from"),
+        choose=lambda record, positions: record,
+        save=save_label_text,
+        load=load_label_text,
     ),
 }

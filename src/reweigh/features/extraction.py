@@ -9,7 +9,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
@@ -39,6 +39,7 @@ from reweigh.features.store import (
 from reweigh.images.decoding import LEAST_FACTOR
 from reweigh.images.settings import ImageSettings
 from reweigh.progress import Progress, silent
+from reweigh.ranks import ALONE, Ranks, agreed, together
 from reweigh.whole_files import read_json, write_json
 
 if TYPE_CHECKING:
@@ -101,23 +102,35 @@ def feature_key(backbone: Backbone, *, fingerprint: str, rows: Rows | None, imag
 
 def extract(
     backbone: Backbone, n: int, locate: Locate, uids: Uids, *, folder: Path,
-    settings: FeatureSettings | None = None, images: ImageSettings | None = None, progress: Progress = silent,
+    settings: FeatureSettings | None = None, images: ImageSettings | None = None, progress: Progress = silent, ranks: Ranks = ALONE,
 ) -> Features:  # fmt: skip
     """Features of images 0..n-1 in `folder`, whose name is their key; made now, gone on with, or opened as they stand.
 
     locate(rows) and uids(rows) give place and name of images. Stored as float16; an unreadable image's row is zero and
-    is listed in unreadable.parquet with its reason.
+    is listed in unreadable.parquet with its reason. Of several ranks, which see the same folder, each does every so-manyth block.
     Raises ReweighError: more than `images.unreadable_limit` unreadable (found early by a sample), a feature that is
     NaN, infinite or beyond float16 (naming the uid; nothing is clipped), the folder in use by another process.
     """
     settings, images = settings or FeatureSettings(), images or ImageSettings()
     folder.mkdir(parents=True, exist_ok=True)
-    with _locked(folder):
-        if not is_complete(folder):
-            plan = _prepare(folder, backbone, n, settings)
-            workers = available_workers(settings.workers)
-            _extract_blocks(_Work(backbone, plan, locate, uids, folder, images, workers), progress)
-            _finish(folder, plan, backbone, uids)
+    with ExitStack() as stack:
+        with together(ranks):
+            if ranks.is_first:
+                stack.enter_context(_locked(folder))
+                if not is_complete(folder):
+                    _prepare(folder, backbone, n, settings)
+        if not agreed(ranks, is_complete(folder)):
+            plan = Plan(**read_json(folder / PLAN))
+            work = _Work(backbone, plan, locate, uids, folder, images, available_workers(settings.workers), ranks)
+            marks, known = np.fromfile(folder / BLOCKS, np.uint8), {}
+            with together(ranks):
+                if ranks.is_first:
+                    known = _known_failures(folder, plan, marks)
+            with together(ranks):
+                _extract_blocks(work, marks, known, progress)
+            with together(ranks):
+                if ranks.is_first:
+                    _finish(work)
     features = open_features(folder)
     if (features.n, features.d) != (n, backbone.d):
         raise ReweighError(
@@ -136,6 +149,7 @@ class _Work:
     folder: Path
     images: ImageSettings
     workers: int
+    ranks: Ranks = ALONE
 
 
 @contextmanager
@@ -167,12 +181,11 @@ def _prepare(folder: Path, backbone: Backbone, n: int, settings: FeatureSettings
     return wanted
 
 
-def _extract_blocks(work: _Work, progress: Progress) -> None:
-    """Fill the blocks that are not marked yet."""
+def _extract_blocks(work: _Work, marks: NDArray[np.uint8], known: dict[int, str], progress: Progress) -> None:
+    """Fill those of this rank's blocks that are not marked yet; `known`: the images that are known to be unreadable."""
     plan, folder = work.plan, work.folder
-    marks = np.fromfile(folder / BLOCKS, np.uint8)
-    pending = np.flatnonzero(marks == 0)
-    failures = _known_failures(folder, plan, marks)
+    pending = np.flatnonzero(marks == 0)[work.ranks.rank :: work.ranks.world]
+    failures = dict(known)
     done = sum(len(plan.rows(int(block))) for block in np.flatnonzero(marks))
     _check_share(work, len(failures), failures)
     if not len(pending):
@@ -197,7 +210,7 @@ def _extract_blocks(work: _Work, progress: Progress) -> None:
             _sync(blocks)
             failures.update(found)
             _check_share(work, len(failures), failures)
-            done += len(rows)
+            done = min(done + work.ranks.world * len(rows), plan.n)  # the others are about as far
             rate = (done - begun) / (time.perf_counter() - start)
             progress("features", done, plan.n, f"{rate:,.0f} images/s, {len(failures)} unreadable")
 
@@ -303,9 +316,11 @@ def _known_failures(folder: Path, plan: Plan, marks: NDArray[np.uint8]) -> dict[
     return {row: reason for _, row, reason in kept}
 
 
-def _finish(folder: Path, plan: Plan, backbone: Backbone, uids: Uids) -> None:
+def _finish(work: _Work) -> None:
     """Write the table of unreadable images and, last, the record that makes the folder whole."""
+    folder, plan, backbone, uids = work.folder, work.plan, work.backbone, work.uids
     failures = sorted(_known_failures(folder, plan, np.fromfile(folder / BLOCKS, np.uint8)).items())
+    _check_share(work, len(failures), dict(failures))
     rows = np.array([row for row, _ in failures], np.int64)
     columns = [
         pa.array(rows),

@@ -11,9 +11,12 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 from threadpoolctl import ThreadpoolController
+
+from reweigh.errors import ReweighError
+from reweigh.ranks import ALONE, Ranks, from_owner
 
 T = TypeVar("T")
 
@@ -26,13 +29,45 @@ def block_ranges(n: int) -> list[slice]:
     return [slice(start, min(start + BLOCK_ROWS, n)) for start in range(0, n, BLOCK_ROWS)]
 
 
-def map_blocks(work: Callable[[slice], T], n: int, *, n_threads: int = 0) -> Iterator[T]:
+def map_blocks(work: Callable[[slice], T], n: int, *, n_threads: int = 0, ranks: Ranks = ALONE) -> Iterator[T]:
     """work(block) of every block of n rows, in block order."""
-    return map_in_order(work, block_ranges(n), n_threads=n_threads)
+    return map_in_order(work, block_ranges(n), n_threads=n_threads, ranks=ranks)
 
 
-def map_in_order(work: Callable[[slice], T], blocks: list[slice], *, n_threads: int = 0) -> Iterator[T]:
-    """work(block) of these blocks, in their order, a few at a time; on as many threads as BLAS may use now for 0."""
+def map_in_order(
+    work: Callable[[slice], T], blocks: list[slice], *, n_threads: int = 0, ranks: Ranks = ALONE
+) -> Iterator[T]:
+    """work(block) of these blocks, in their order, a few at a time; on as many threads as BLAS may use now for 0.
+
+    Of several ranks, whoever owns a block works on it, and all get the result, an array, a number or a tuple of them: sums in
+    block order have the same bits for any number of ranks. A ReweighError of one is raised by all.
+    """
+    if ranks.world > 1:
+        return _from_owners(work, blocks, n_threads, ranks)
+    return _mapped(work, blocks, n_threads)
+
+
+def owner_of(block: slice, ranks: Ranks) -> int:
+    """The rank that holds a block's rows: a matter of the block alone, so that it is the same in every pass."""
+    return int(block.start // BLOCK_ROWS % ranks.world)
+
+
+def _from_owners(work: Callable[[slice], T], blocks: list[slice], n_threads: int, ranks: Ranks) -> Iterator[T]:
+    own = _mapped(work, [block for block in blocks if owner_of(block, ranks) == ranks.rank], n_threads)
+    for block in blocks:
+        owner = owner_of(block, ranks)
+        value: Any = ()
+        if owner == ranks.rank:
+            try:
+                value = next(own)
+            except ReweighError as cause:
+                value = str(cause)
+        is_tuple = isinstance(value, tuple | str)
+        found = from_owner(ranks, value if is_tuple else (value,), owner)
+        yield cast(T, found if len(found) > 1 else found[0])
+
+
+def _mapped(work: Callable[[slice], T], blocks: list[slice], n_threads: int) -> Iterator[T]:
     n_threads = min(n_threads or blas_threads(), len(blocks))
     with one_blas_thread():
         if n_threads <= 1:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from reweigh.optimization.lbfgs import Minimum, minimise_convex
 from reweigh.optimization.row_blocks import blas_threads, block_ranges, map_blocks, map_in_order, one_blas_thread
+from reweigh.ranks import ALONE, Ranks
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -52,6 +53,8 @@ class RegressionRows:
     """(k,) weighted share of each class in the targets, all > 0, sum 1."""
     n_threads: int
     """Threads that work on blocks; the results do not depend on it."""
+    ranks: Ranks = ALONE
+    """Who owns which blocks; nor on this."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +79,7 @@ def read_rows(
     weights: F64,
     shares: F64,
     held_bytes: int = HELD_BYTES,
+    ranks: Ranks = ALONE,
 ) -> RegressionRows:
     """Centre the rows and measure their scale in two passes; held in memory where they take less than `held_bytes`.
 
@@ -91,7 +95,7 @@ def read_rows(
         return cast(F32, relative[block] @ rows)
 
     weight_sum = float(relative.sum(dtype=np.float64))
-    mean = _summed(map_blocks(total, n), np.zeros(d)) / weight_sum
+    mean = _summed(map_blocks(total, n, ranks=ranks), np.zeros(d)) / weight_sum
     mean32 = mean.astype(np.float32)
 
     def lengths(block: slice) -> float:
@@ -99,7 +103,7 @@ def read_rows(
         rows -= mean32
         return float(np.sqrt(np.einsum("ij,ij->i", rows, rows)) @ relative[block].astype(np.float64))
 
-    length = sum(map_blocks(lengths, n)) / weight_sum
+    length = sum(map_blocks(lengths, n, ranks=ranks)) / weight_sum
 
     def centred(block: slice) -> F32:
         if held is not None:
@@ -120,6 +124,7 @@ def read_rows(
         scale=scale,
         shares=shares,
         n_threads=blas_threads(),
+        ranks=ranks,
     )
 
 
@@ -141,7 +146,9 @@ def coordinates(rows: RegressionRows) -> Coordinates:
 
     total = np.zeros((rows.d, rows.d) if rotates else rows.d)
     weight = 0.0
-    for products, share in map_in_order(moments, block_ranges(rows.n)[::step], n_threads=rows.n_threads):
+    for products, share in map_in_order(
+        moments, block_ranges(rows.n)[::step], n_threads=rows.n_threads, ranks=rows.ranks
+    ):
         total += products
         weight += share
     total /= max(weight, 1e-30) * rows.scale**2
@@ -166,7 +173,7 @@ def value_and_gradient(rows: RegressionRows, weight: F64, bias: F64, *, l2: floa
         return block_terms(rows, block, transposed, offset)
 
     value, by_weight, by_bias = 0.0, np.zeros((rows.k, rows.d)), np.zeros(rows.k)
-    for loss, products, sums in map_blocks(terms, rows.n, n_threads=rows.n_threads):
+    for loss, products, sums in map_blocks(terms, rows.n, n_threads=rows.n_threads, ranks=rows.ranks):
         value += loss
         by_weight += products
         by_bias += sums

@@ -14,6 +14,7 @@ from reweigh.features.matrix import FeatureMatrix
 from reweigh.optimization.softmax_regression import Coordinates, RegressionRows, coordinates, minimise, read_rows
 from reweigh.probes.checks import check_finite, check_labels, check_targets, check_weights
 from reweigh.progress import Progress, silent
+from reweigh.ranks import ALONE, Ranks
 
 Rows = NDArray[np.int64]
 Uids = Callable[[Rows], list[str]]
@@ -78,17 +79,19 @@ def fit_probe(
     max_iterations: int = 300,
     uids: Uids | None = None,
     progress: Progress = silent,
+    ranks: Ranks = ALONE,
 ) -> Probe:
     """The head that minimises sum w CE / sum w + l2/2 |W|^2 (bias free) over these rows of the features.
 
     rows (m,) positions into `features`; targets (m,) labels in 0..k-1, or (m, k) distributions over the classes;
     weights (m,) >= 0, default 1. A row of weight 0 may have the label -1 and is not read at all.
     `start`: a head of the same classes and features to go on from. With one class only,
-    the head gives it with certainty. A class without weight gets a zero row and a low bias.
+    the head gives it with certainty. A class without weight gets a zero row and a low bias. Several `ranks` call this with the
+    same arguments, each reads its own blocks of rows, and all return the bits that one alone would.
     Raises ReweighError for features that are not finite, labels outside 0..k-1, and targets or weights that do not
     fit, naming the row (its uid where `uids` is given).
     """
-    problem = probe_problem(features, rows, targets, k=k, weights=weights, uids=uids)
+    problem = probe_problem(features, rows, targets, k=k, weights=weights, uids=uids, ranks=ranks)
     progress("probe", 0, 1, f"{problem.rows.n} images, l2 {l2:g}")
     probe = solve(problem, l2=l2, start=start, tolerance=tolerance, max_iterations=max_iterations)
     progress("probe", 1, 1, f"{probe.iterations} steps, loss {probe.loss:.4f}")
@@ -103,6 +106,7 @@ def probe_problem(
     k: int,
     weights: NDArray[np.floating] | None = None,
     uids: Uids | None = None,
+    ranks: Ranks = ALONE,
 ) -> ProbeProblem:
     """The checked rows of a fit, read and centred, with the coordinates to fit them in; errors as `fit_probe`."""
     rows, targets = np.asarray(rows, np.int64), np.asarray(targets)
@@ -127,6 +131,7 @@ def probe_problem(
         targets=_among(targets, present, k),
         weights=weights,
         shares=mass[present] / mass[present].sum(),
+        ranks=ranks,
     )
     return ProbeProblem(rows=regression, axes=coordinates(regression), present=present, k=k)
 

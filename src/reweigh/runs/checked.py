@@ -47,7 +47,9 @@ def checked_stage(work: Work, features: Features, gathered: Gathered, weighed: C
         "version": STEP_VERSION, "evidence": gathered.hashes["held_out"], "weights": None if weighed is None else weighed.hash,
         "training": None, "evaluation": asdict(recipe.evaluation), "seed": recipe.seed,
     }  # fmt: skip
-    return complete(Stage(name="05-metrics", reads=reads, make=make), work.place, earlier=work.earlier)
+    return complete(
+        Stage(name="05-metrics", reads=reads, make=make), work.place, earlier=work.earlier, ranks=work.ranks
+    )
 
 
 def publish_verdicts(run: Path, judged: Completed, catalog: Catalog, *, progress: Progress) -> None:

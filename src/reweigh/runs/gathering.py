@@ -17,6 +17,7 @@ from reweigh.evidence.images import Images, chosen_images, images_of
 from reweigh.evidence.inputs import EvidenceInputs
 from reweigh.evidence.table import EVIDENCE
 from reweigh.features.store import Features, unreadable_rows
+from reweigh.ranks import ALONE
 from reweigh.runs.stages import Completed, Stage, complete
 from reweigh.runs.work import STEP_VERSION, Work
 from reweigh.weighers.auto import Chosen, choose
@@ -110,11 +111,19 @@ def _piece(
 
     def make(target: Path, workspace: Path) -> list[str]:
         made = {need: EVIDENCE[need].load(before[need].folder) for need in info.needs}
-        record = info.make(replace(inputs, workspace=workspace, made=made), recipe.evidence, recipe.seed)
-        info.save(record, target)
+        given = replace(inputs, workspace=workspace, made=made, ranks=ALONE if info.help is None else work.ranks)
+        if info.help is not None and not work.ranks.is_first:
+            info.help(given, recipe.evidence, recipe.seed)
+            return []
+        info.save(info.make(given, recipe.evidence, recipe.seed), target)
         return []
 
-    return complete(Stage(name=f"02-evidence/{name}", reads=reads, make=make), work.place, earlier=work.earlier)
+    return complete(
+        Stage(name=f"02-evidence/{name}", reads=reads, make=make, is_shared=info.help is not None),
+        work.place,
+        earlier=work.earlier,
+        ranks=work.ranks,
+    )
 
 
 def _reads(work: Work, name: str, extracted: Completed, weighers: Sequence[str]) -> dict[str, Any]:

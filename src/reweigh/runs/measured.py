@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from reweigh.catalog.splits import Splits
 from reweigh.catalog.tables import Catalog, read_classes, read_labels
 from reweigh.evaluation.comparison import compare
-from reweigh.evaluation.measure import as_json
+from reweigh.evaluation.measure import Evaluation, as_json
 from reweigh.evaluation.on_catalog import answers, evaluate_held_out, evaluate_rows
 from reweigh.evaluation.settings import EvaluationSettings
 from reweigh.evidence.held_out import HeldOut
-from reweigh.features.model_folder import Model
+from reweigh.features.matrix import FeatureMatrix
 from reweigh.features.store import Features, unreadable_rows
 from reweigh.probes.linear import Head
 
@@ -30,29 +32,46 @@ SOURCES = {
 }
 
 
+@dataclass(frozen=True, kw_only=True)
+class Tested:
+    """A head and the features of the test images that it reads."""
+
+    features: FeatureMatrix
+    rows: NDArray[np.int64]
+    """(n,) of these features"""
+    catalog_rows: NDArray[np.int64]
+    """(n,) the images in the catalog"""
+    head: Head
+
+
 def measure(
     catalog: Catalog,
     features: Features,
     splits: Splits,
     held_out: HeldOut,
-    model: Model,
     *,
-    baseline: Head | None = None,
+    tested: Tested | None,
+    baseline: Tested | None = None,
     settings: EvaluationSettings,
     seed: int,
 ) -> dict[str, Any]:
     """Results of a run as JSON: held-out predictions of the training images, and the model on the test images.
 
-    `baseline`: the head without weights, measured on the same test images and compared. Holds results only: no time,
-    no path, no host.
+    `baseline`: the model without weights on the same test images, to be compared. Holds results only: no time, no path,
+    no host.
     """
-    test = np.setdiff1d(splits.test, unreadable_rows(features))
+
+    def evaluated(one: Tested | None) -> Evaluation | None:
+        if one is None:
+            return None
+        return evaluate_rows(
+            catalog, one.features, one.rows, one.head, settings=settings, seed=seed, catalog_rows=one.catalog_rows
+        )
+
     on_training = measure_held_out(catalog, features, splits, held_out, settings=settings, seed=seed)
-    on_test = evaluate_rows(catalog, features, test, model, settings=settings, seed=seed) if len(test) else None
-    before, gain = None, None
-    if baseline is not None and on_test is not None:
-        before = evaluate_rows(catalog, features, test, baseline, settings=settings, seed=seed)
-        gain = compare(before, on_test, answers(catalog, test), settings=settings, seed=seed)
+    on_test, before, gain = evaluated(tested), evaluated(baseline), None
+    if tested is not None and on_test is not None and before is not None:
+        gain = compare(before, on_test, answers(catalog, tested.catalog_rows), settings=settings, seed=seed)
     return {
         **on_training,
         "is_trained": True,
@@ -60,6 +79,20 @@ def measure(
         "baseline": None if before is None else {**as_json(before), "source": splits.source},
         "gain": gain,
     }
+
+
+def training_notes(trained: dict[str, Any]) -> list[str]:
+    """What the user should know of a training: images that could not be read any more, a batch that was lowered."""
+    notes = []
+    if trained.get("unreadable"):
+        notes.append(
+            f"{trained['unreadable']:,} images have become unreadable since they were indexed; nothing was learnt from them"
+        )
+    if trained.get("wanted_batch", 0) > trained.get("batch", 0):
+        notes.append(
+            f"finetune.batch was lowered from {trained['wanted_batch']:,} to {trained['batch']:,}, the number of images"
+        )
+    return notes
 
 
 def measure_held_out(

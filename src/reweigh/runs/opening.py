@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from reweigh.catalog.splits import resolve_splits
 from reweigh.errors import ReweighError
-from reweigh.progress import Progress
+from reweigh.progress import Progress, silent
+from reweigh.ranks import ALONE, Ranks, together
 from reweigh.recipes import DEFAULT_RECIPE
-from reweigh.runs.folder import abandon, begin_run, check_run, requested_before, resolved_before, write_resolved
+from reweigh.runs.folder import (
+    abandon,
+    begin_run,
+    check_run,
+    requested_before,
+    resolved_before,
+    stored_recipe,
+    write_resolved,
+)
 from reweigh.runs.lock import locked
 from reweigh.runs.recipe import Recipe, read_recipe
 from reweigh.runs.resolve import resolve, set_threads
@@ -30,6 +39,7 @@ class Opened:
     cache: Path | None
     progress: Progress
     say: Say
+    ranks: Ranks = ALONE
 
 
 def recipe_for(source: Source, name: str | None, changes: Sequence[str], output: Path | None) -> Recipe:
@@ -46,44 +56,64 @@ def recipe_for(source: Source, name: str | None, changes: Sequence[str], output:
 
 @contextmanager
 def opened(
-    source: Source, output: Path | None, *, cache: Path | None, progress: Progress, say: Say
+    source: Source, output: Path | None, *, cache: Path | None, progress: Progress, say: Say, ranks: Ranks = ALONE
 ) -> Iterator[Opened]:
     """The run's folder, locked for the block; it is removed again where nothing was put into it.
 
-    Raises ReweighError for a folder that is something else, or a run on other data.
+    Of several ranks, rank 0 holds the lock for all, and alone reports. Raises ReweighError for a folder that is something else, or a run on other data.
     """
     folder = output_of(source, output)
     data = original(source)
-    check_run(folder, data)
+    if not ranks.is_first:
+        with together(ranks):
+            pass  # rank 0 locks the folder, or says why it cannot
+        quiet = Opened(data=data, folder=folder, cache=cache, progress=silent, say=lambda line: None, ranks=ranks)
+        yield quiet
+        return
     created = not folder.exists()
-    folder.mkdir(parents=True, exist_ok=True)
+    place = Opened(data=data, folder=folder, cache=cache, progress=progress, say=say, ranks=ranks)
     try:
-        with locked(folder):
-            yield Opened(data=data, folder=folder, cache=cache, progress=progress, say=say)
+        with ExitStack() as stack:
+            with together(ranks):
+                check_run(folder, data)
+                folder.mkdir(parents=True, exist_ok=True)
+                stack.enter_context(locked(folder))
+            yield place
     finally:
-        if created and not any(folder.iterdir()):
+        if created and folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
 
 
 def begin(run: Opened, recipe: Recipe) -> Work:
     """What the stages share: settings resolved and written down, the catalog made or opened, rows split."""
+    with together(run.ranks):
+        if run.ranks.is_first:
+            _settle(run, recipe)
+    resolved = stored_recipe(run.folder)
+    set_threads(resolved.threads)
+    catalog = catalog_of(run.data, run.folder)
+    run.say(
+        f"{catalog.n:,} images of {catalog.k:,} classes; backbone {resolved.backbone.name} on {resolved.device} "
+        f"in {resolved.precision}, {resolved.threads} threads{f', {run.ranks.world} processes' if run.ranks.world > 1 else ''}"
+    )
+    return Work(
+        run=run.folder, catalog=catalog, recipe=resolved, cache=run.cache or catalog.path / "features", progress=run.progress,
+        splits=resolve_splits(catalog, test_fraction=resolved.evaluation.test_fraction, seed=resolved.seed), place=run.folder,
+        ranks=run.ranks,
+    )  # fmt: skip
+
+
+def _settle(run: Opened, recipe: Recipe) -> None:
+    """Resolve the settings, note data and settings in the run, and see that there is a catalog."""
     folder = run.folder
     before = resolved_before(folder, recipe)
     resolved = before or resolve(recipe)
     set_threads(resolved.threads)
     begin_run(folder, run.data)
     try:
-        catalog = catalog_of(run.data, folder, progress=run.progress)
+        catalog_of(run.data, folder, progress=run.progress)
     except ReweighError:
         abandon(folder)
         raise
     if before is None:
         write_resolved(folder, recipe, resolved)
-    run.say(
-        f"{catalog.n:,} images of {catalog.k:,} classes; backbone {resolved.backbone.name} on {resolved.device} "
-        f"in {resolved.precision}, {resolved.threads} threads"
-    )
-    return Work(
-        run=folder, catalog=catalog, recipe=resolved, cache=run.cache or catalog.path / "features", progress=run.progress, place=folder,
-        splits=resolve_splits(catalog, test_fraction=resolved.evaluation.test_fraction, seed=resolved.seed),
-    )  # fmt: skip

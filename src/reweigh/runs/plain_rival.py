@@ -38,8 +38,8 @@ def rival_of_plain_probe(
 ) -> Judgement | None:
     """Of rows (n,) that were not trained on, by the run's classifier without weights.
 
-    None where the run has none (it was checked only, or `training.baseline` is off), has several rounds, or its features
-    are gone.
+    None where the run has none (it was checked only, its network was finetuned, or `training.baseline` is off), has several
+    rounds, or its features are gone.
     """
     head, pointer = _plain_head(run, recipe), run / "01-features" / "pointer.json"
     if head is None or recipe.rounds or not pointer.is_file():
@@ -71,6 +71,9 @@ def _plain_head(run: Path, recipe: Recipe) -> Head | None:
     folder = run / "04-training"
     if not (folder / "training.json").is_file():
         return None
-    if read_json(folder / "training.json")["weighted"]:
+    trained = read_json(folder / "training.json")
+    if trained["mode"] != "probe":
+        return None  # its features are not those of the run
+    if trained["weighted"]:
         return read_baseline(folder)
     return load_model(folder / "model", device=recipe.device, precision=recipe.precision)

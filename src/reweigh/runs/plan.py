@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reweigh.catalog.splits import resolve_splits
-from reweigh.catalog.tables import Catalog, is_catalog
+from reweigh.catalog.tables import Catalog, is_catalog, read_labels
 from reweigh.layouts.table_of_layouts import index
 from reweigh.probes.log_probabilities import TOP_M, should_be_dense
 from reweigh.progress import Progress, silent
 from reweigh.runs.folder import check_run
 from reweigh.runs.preview import duration, measured_speed
 from reweigh.runs.recipe import Recipe
-from reweigh.runs.resolve import load, resolve
+from reweigh.runs.resolve import load, needs_network, resolve
 from reweigh.runs.source import Source, catalog_of, original, output_of
+from reweigh.runs.steps import on_images
 from reweigh.runs.work import Work
+from reweigh.training.finetuning import FinetuneTask
+from reweigh.training.training_speed import seconds_per_image
 
 PROBE_SECONDS_PER_UNIT = 1.5e-7
 """Seconds of held-out predictions for each row x feature x class on two cores, right within a factor of four (dev/log.md)."""
@@ -42,6 +45,10 @@ class Plan:
     memory_bytes: int
     extraction_seconds: float
     probe_seconds: float
+    training_seconds: float = 0.0
+    """Of finetuning, 0 for a probe"""
+    trainings: str = ""
+    """What is trained, in words"""
 
     def lines(self, *, is_trained: bool = True) -> list[tuple[str, str]]:
         """The plan as rows of a small table; `is_trained`: whether a classifier is to be trained, or labels only judged."""
@@ -63,6 +70,7 @@ class Plan:
                 f"about {duration(self.extraction_seconds)} ({self.images / max(self.extraction_seconds, 1e-9):,.0f} images/s measured on a few)",
             ),
             ("held-out predictions", f"about {duration(self.probe_seconds)}"),
+            *([("training", f"about {duration(self.training_seconds)}: {self.trainings}")] if self.trainings else []),
         ]
 
 
@@ -80,6 +88,7 @@ def plan_run(source: Source, recipe: Recipe, *, output: Path | None = None, prog
             run=folder, catalog=catalog, recipe=resolved, cache=Path(scratch), progress=progress, splits=splits, place=folder
         )  # fmt: skip
         seconds = measured_speed(work, backbone) * catalog.n
+        training_seconds, trainings = _training(work)
     n, k, d = catalog.n, catalog.k, backbone.d
     held = 2 * k if should_be_dense(n, k) else 6 * TOP_M
     row_bytes = 4 * d * len(splits.train)
@@ -88,7 +97,28 @@ def plan_run(source: Source, recipe: Recipe, *, output: Path | None = None, prog
         images=n, classes=k, training=len(splits.train), test=len(splits.test), test_source=splits.source, feature_size=d,
         feature_bytes=2 * n * d, evidence_bytes=n * (held + 40), memory_bytes=int(1.0e9 + min(row_bytes, 2**30) + 40 * n + 60 * k * d),
         extraction_seconds=seconds, probe_seconds=PROBE_SECONDS_PER_UNIT * len(splits.train) * d * max(k, 8),
+        training_seconds=training_seconds, trainings=trainings,
     )  # fmt: skip
+
+
+def _training(work: Work) -> tuple[float, str]:
+    """Seconds of all finetuning, from a few steps, and what it is; 0 and nothing where no network is trained."""
+    recipe, rows = work.recipe, work.splits.train
+    if not needs_network(recipe):
+        return 0.0, ""
+    labels = read_labels(work.catalog)[rows]
+    rows, labels = rows[labels >= 0], labels[labels >= 0]
+    on = on_images(work)
+    task = FinetuneTask(
+        settings=replace(recipe.finetune, start="random" if recipe.finetune.start == "random" else "backbone"), network=on.network,
+        k=work.catalog.k, rows=rows, targets=labels, locate=on.locate, uids=lambda at: [str(row) for row in at], images=on.images,
+        device=on.device, precision=on.precision, seed=recipe.seed,
+    )  # fmt: skip
+    times = 2 if recipe.training.baseline and recipe.weights.use else 1
+    epochs = times * recipe.finetune.epochs
+    seconds = seconds_per_image(task) * len(rows) * epochs
+    what = f"{'twice, without weights and with them, ' if times == 2 else ''}{recipe.finetune.epochs} epochs of {len(rows):,} images"
+    return seconds, f"{on.network.name} {what} at {on.network.input_size} pixels"
 
 
 def size(count: float) -> str:

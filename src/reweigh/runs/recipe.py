@@ -19,7 +19,7 @@ from reweigh.features.settings import BackboneSettings, FeatureSettings
 from reweigh.images.settings import ImageSettings
 from reweigh.probes.settings import ProbeSettings
 from reweigh.report.settings import ReportSettings
-from reweigh.training.settings import TrainingSettings
+from reweigh.training.settings import FinetuneSettings, TrainingSettings
 from reweigh.weighers.settings import WeightSettings
 
 
@@ -49,6 +49,8 @@ class Recipe:
     """From evidence to one weight an image."""
     training: TrainingSettings = field(default_factory=TrainingSettings)
     """How the classifier is made."""
+    finetune: FinetuneSettings = field(default_factory=FinetuneSettings)
+    """How a network is trained on the images, in mode finetune."""
     evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
     """What is measured, and on which images."""
     report: ReportSettings = field(default_factory=ReportSettings)

@@ -7,10 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from reweigh.features.model_card import CARD, write_card
 from reweigh.features.networks import Backbone
 from reweigh.features.store import Features
+from reweigh.ranks import together
 from reweigh.runs.checked import VERDICT_FACTS, checked_stage, is_trained, publish_verdicts, verdict_figures
 from reweigh.runs.gathering import Gathered, gather_evidence
+from reweigh.runs.model_facts import model_facts
 from reweigh.runs.recipe import Recipe, overridden
 from reweigh.runs.resolve import load, resolve
 from reweigh.runs.stages import STAGES, Completed
@@ -46,10 +49,14 @@ class Round:
 
 def all_rounds(work: Work, backbone: Backbone, say: Say) -> list[Round]:
     """Every round of the recipe in order, then every further model; the last round's results lie at the top of the run."""
-    done = [_round(here, backbone, say) for here in _places_of_rounds(work, say)]
+    done: list[Round] = []
+    for here in _places_of_rounds(work, say):
+        done.append(_round(here, backbone, say, previous=done[-1] if done else None))
     last = done[-1]
     models = [_model(work, last, changes, number, say) for number, changes in enumerate(work.recipe.models, start=1)]
-    _publish(work, last, models)
+    with together(work.ranks):
+        if work.ranks.is_first:
+            _publish(work, last, models)
     return [*done, *models]
 
 
@@ -72,10 +79,16 @@ def _places_of_rounds(work: Work, say: Say) -> Iterator[Work]:
         earlier.append(place)
 
 
-def _round(work: Work, backbone: Backbone, say: Say, before: Round | None = None) -> Round:
-    """All stages of one round; `before`: whose verdicts and weights are taken, as for a further model."""
+def _round(
+    work: Work, backbone: Backbone, say: Say, before: Round | None = None, previous: Round | None = None
+) -> Round:
+    """All stages of one round; `before`: whose verdicts and weights are taken, as for a further model; `previous`: the
+    round before, whose network may be gone on from."""
     backbone, features, one = _judged(work, backbone, say, before)
-    trained = training_stage(work, backbone, features, one.gathered, one.weighed)
+    earlier = previous or before
+    trained = training_stage(
+        work, backbone, features, one.gathered, one.weighed, None if earlier is None else earlier.trained
+    )
     measured = metrics_stage(work, features, one.gathered, one.weighed, trained)
     return replace(one, trained=trained, measured=measured)
 
@@ -105,7 +118,7 @@ def _judged(work: Work, backbone: Backbone, say: Say, before: Round | None) -> t
 def _features(work: Work, backbone: Backbone) -> tuple[Backbone, Completed, Features]:
     """The round's backbone, loaded anew where its settings name another one, and its features."""
     if work.recipe.backbone != backbone.settings:
-        backbone = load(work.recipe)
+        backbone = load(work.recipe, work.ranks)
     extracted = features_stage(work, backbone)
     return backbone, extracted, stored_features(work.run, extracted)
 
@@ -115,7 +128,7 @@ def _model(work: Work, last: Round, changes: dict[str, Any], number: int, say: S
     recipe: Recipe = resolve(overridden(last.work.recipe, changes))
     say(f"model {number} of {len(work.recipe.models)}: {recipe.backbone.name}")
     here = replace(work, recipe=recipe, place=work.run / "models" / str(number), earlier=())
-    return _round(here, load(recipe), say, before=last)
+    return _round(here, load(recipe, work.ranks), say, before=last)
 
 
 def _publish(work: Work, last: Round, models: list[Round]) -> None:
@@ -139,8 +152,15 @@ def _publish(work: Work, last: Round, models: list[Round]) -> None:
 
 
 def _publish_model(one: Round, place: Path) -> None:
-    if one.trained is not None:
-        publish(one.trained.folder / "model", place / "model")
+    """The model, its card filled in with what is known only now: the data, how labels were weighed, figures."""
+    if one.trained is None:
+        return
+    publish(one.trained.folder / "model", place / "model", rewritten=(CARD,))
+    facts = model_facts(
+        one.work.recipe, _figures(one), data=read_json(one.work.run / "run.json")["data"]["path"],
+        weighers=() if one.weighed is None else one.gathered.chosen.names,
+    )  # fmt: skip
+    write_card(place / "model", facts)
 
 
 def _figures(one: Round) -> dict[str, Any]:

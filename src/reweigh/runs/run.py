@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from reweigh.progress import Progress, silent
+from reweigh.ranks import ALONE, Ranks, together
 from reweigh.runs import stages
 from reweigh.runs.folder import note
 from reweigh.runs.measured import metrics_lines, notes_of
@@ -44,34 +45,45 @@ def run(
     cache: Path | None = None,
     progress: Progress = silent,
     say: Callable[[str], None] = lambda line: None,
+    ranks: Ranks = ALONE,
 ) -> RunResult:
     """Do what is still to do of the recipe on this data, in the run's folder, and return its results.
 
     `output` None: the run itself where `source` is a run, else ./reweigh-<name of the data>. `redo` names a stage to make
     anew. `cache` holds features in the place of the catalog. Stages are reused while nothing they read has changed.
-    Raises ReweighError for whatever the user can mend; nothing half-made is left.
+    Several `ranks` call this together, their process group joined; rank 0 alone reports. Raises ReweighError for whatever the
+    user can mend; nothing half-made is left.
     """
     if redo:
         stages.stage_named(redo)
-    with opened(source, output, cache=cache, progress=progress, say=say) as place:
+    with opened(source, output, cache=cache, progress=progress, say=say, ranks=ranks) as place:
         return _run_opened(place, recipe, redo=redo, preview=preview)
 
 
 def _run_opened(place: Opened, recipe: Recipe, *, redo: str | None, preview: bool) -> RunResult:
     folder, say = place.folder, place.say
     work = begin(place, recipe)
-    if redo:
-        stages.forget(folder, redo)
-    check_folds(work)
-    backbone = load(work.recipe)
-    if preview:
-        look_first(work, backbone, say)
+    with together(place.ranks):
+        if redo and place.ranks.is_first:
+            stages.forget(folder, redo)
+        check_folds(work)
+    backbone = load(work.recipe, place.ranks)
+    with together(place.ranks):
+        if preview and place.ranks.is_first:
+            look_first(replace(work, ranks=ALONE), backbone, say)
     done = all_rounds(work, backbone, say)
     stages_done = [stage for one in done for stage in one.stages]
     last = done[max(len(recipe.rounds), 1) - 1]
-    note(folder, catalog=work.catalog.fingerprint, stages=hashes(folder, stages_done), places=places(folder, last))
-    say_reused(folder, stages_done, say)
-    write_page(folder, folder / "report.html", progress=place.progress)
+    with together(place.ranks):
+        if place.ranks.is_first:
+            note(
+                folder,
+                catalog=work.catalog.fingerprint,
+                stages=hashes(folder, stages_done),
+                places=places(folder, last),
+            )
+            say_reused(folder, stages_done, say)
+            write_page(folder, folder / "report.html", progress=place.progress)
     metrics = read_json(folder / "metrics.json")
     header, lines = metrics_lines(metrics)
     notes = [

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from reweigh.errors import ReweighError, nearest
+from reweigh.ranks import ALONE, Ranks, agreed, together
 from reweigh.whole_files import read_json, whole_folder, write_json
 
 MARK = "hash"
@@ -29,6 +30,8 @@ class Stage:
     make: Callable[[Path, Path], list[str]]
     """make(folder, workspace) writes files into `folder` and returns notes for the user; what it leaves in `workspace`
     is there again after a kill, as long as nothing it reads has changed."""
+    is_shared: bool = False
+    """Whether all ranks call `make`, each doing its part; else rank 0 alone does."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,31 +50,63 @@ def hash_of(value: Any) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def complete(stage: Stage, run: Path, earlier: Sequence[Path] = ()) -> Completed:
+def complete(stage: Stage, run: Path, earlier: Sequence[Path] = (), *, ranks: Ranks = ALONE) -> Completed:
     """The stage in its folder below `run`: as it stands where all that it read is unchanged, else made now.
 
     `earlier`: folders where the same stage may be finished already; it is used from there.
     A killed stage leaves NAME.partial (emptied) and NAME.work (kept while the hash is the same), never a half NAME.
+    All ranks call this and return the same; rank 0 looks, makes room and puts the folder in its place.
     """
     key = hash_of({"stage": stage.name, **stage.reads})
+    if not ranks.is_first:
+        return _followed(stage, run, earlier, key, ranks)
     folder = run / stage.name
     for place in (run, *earlier):
         done = _finished(place / stage.name, key)
         if done is not None:
+            agreed(ranks, {"is_done": True})
             return done
     if folder.exists():
         shutil.rmtree(folder)
     workspace = _workspace(run / f"{stage.name}.work", key)
     try:
         with whole_folder(folder) as partial:
-            notes = stage.make(partial, workspace)
+            agreed(ranks, {"is_done": False, "partial": str(partial), "workspace": str(workspace)})
+            with together(ranks):
+                notes = stage.make(partial, workspace)
             write_json(partial / "stage.json", {"hash": key, "notes": notes, "reads": dict(stage.reads)})
     except ReweighError:
         if {path.name for path in workspace.iterdir()} == {MARK}:  # nothing to go on from
             shutil.rmtree(workspace)
         raise
     shutil.rmtree(workspace)
+    agreed(ranks, {"is_done": True})
     return Completed(folder=folder, hash=key, notes=tuple(notes), reused=False)
+
+
+def _followed(stage: Stage, run: Path, earlier: Sequence[Path], key: str, ranks: Ranks) -> Completed:
+    """The stage on another rank than 0: its part of it where it is shared, and the finished folder."""
+    told = agreed(ranks, None)
+    if not told["is_done"]:
+        with together(ranks):
+            if stage.is_shared:
+                stage.make(Path(told["partial"]), Path(told["workspace"]))
+        agreed(ranks, None)
+    found = [_finished(place / stage.name, key) for place in (run, *earlier)]
+    done = next((one for one in found if one is not None), None)
+    if done is None:
+        raise ReweighError(
+            f"Rank {ranks.rank} does not see {run / stage.name}, which rank 0 has made: all processes need the same folders and settings."
+        )
+    return done
+
+
+def unfinished(stage: Stage, run: Path, *, holds: str) -> bool:
+    """Whether the stage's workspace has work named like the pattern `holds` in it that is of another hash."""
+    workspace = run / f"{stage.name}.work"
+    mark = workspace / MARK
+    is_other = mark.is_file() and mark.read_text() != hash_of({"stage": stage.name, **stage.reads})
+    return is_other and any(workspace.rglob(holds))
 
 
 def forget(run: Path, name: str) -> None:

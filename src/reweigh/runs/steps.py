@@ -6,8 +6,10 @@ import errno
 import filecmp
 import os
 import shutil
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,15 +22,23 @@ from reweigh.features.model_folder import load_model
 from reweigh.features.networks import Backbone
 from reweigh.features.store import Features, open_features, unreadable_rows
 from reweigh.probes.folds import assign_folds
+from reweigh.ranks import ALONE
 from reweigh.runs.gathering import Gathered, stored_piece
-from reweigh.runs.measured import measure
-from reweigh.runs.stages import Completed, Stage, complete
+from reweigh.runs.measured import Tested, measure, training_notes
+from reweigh.runs.resolve import device_of, network_of
+from reweigh.runs.stages import Completed, Stage, complete, hash_of, unfinished
 from reweigh.runs.weights import measured_weights, stored_weights
 from reweigh.runs.work import STEP_VERSION, Work
-from reweigh.training.probe_training import TRAINERS, TrainingInputs, read_baseline
+from reweigh.training.checkpoints import CHECKPOINTS
+from reweigh.training.inputs import OnImages, TrainingInputs
+from reweigh.training.probe_training import read_baseline
+from reweigh.training.table_of_trainers import TRAINERS
 from reweigh.whole_files import read_json, whole_folder, write_json
 
 NO_PLACE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
+TRAINING = "04-training"
+WITHOUT_EFFECT = ("workers", "checkpoint_steps", "log_steps", "tensorboard")
+"""Settings of finetuning that its result does not depend on."""
 FEW_ROWS = 10_000  # with fewer rows than this it costs nothing to draw the folds beforehand
 
 
@@ -39,6 +49,8 @@ def features_stage(work: Work, backbone: Backbone) -> Completed:
 
     def make(target: Path, workspace: Path) -> list[str]:
         features = extract_rows(work, backbone, folder, None)
+        if not work.ranks.is_first:
+            return []
         write_json(target / "pointer.json", {"features": _pointer(folder, work.run), "key": key})
         unreadable = len(unreadable_rows(features))
         return [f"{unreadable:,} of {features.n:,} images could not be read; they get weight 0"] if unreadable else []
@@ -48,9 +60,11 @@ def features_stage(work: Work, backbone: Backbone) -> Completed:
             name="01-features",
             reads={"version": STEP_VERSION, "key": key, "cache": _pointer(work.cache, work.run)},
             make=make,
+            is_shared=True,
         ),
         work.place,
         earlier=work.earlier,
+        ranks=work.ranks,
     )
 
 
@@ -67,7 +81,7 @@ def extract_rows(work: Work, backbone: Backbone, folder: Path, rows: NDArray[np.
     chosen = np.arange(work.catalog.n) if rows is None else rows
     return extract(
         backbone, len(chosen), lambda at: image_locations(work.catalog, chosen[at]), lambda at: read_uids(work.catalog, chosen[at]),
-        folder=folder, settings=work.recipe.features, images=work.recipe.images, progress=work.progress,
+        folder=folder, settings=work.recipe.features, images=work.recipe.images, progress=work.progress, ranks=work.ranks,
     )  # fmt: skip
 
 
@@ -93,10 +107,18 @@ def check_folds(work: Work) -> None:
 
 
 def training_stage(
-    work: Work, backbone: Backbone, features: Features, gathered: Gathered, weighed: Completed | None
-) -> Completed:
-    """The classifier, as a model folder that `predict` needs nothing else for; beside it, the same without weights."""
+    work: Work, backbone: Backbone, features: Features, gathered: Gathered, weighed: Completed | None,
+    previous: Completed | None = None,
+) -> Completed:  # fmt: skip
+    """The classifier, as a model folder that `predict` needs nothing else for; beside it, the same without weights.
+
+    `previous`: the trained stage of the round before, whose network a finetuned one may start from.
+    """
     recipe, catalog = work.recipe, work.catalog
+    reads = {
+        "version": STEP_VERSION, "evidence": gathered.hashes["held_out"], "weights": None if weighed is None else weighed.hash,
+        "training": asdict(recipe.training), "probe": asdict(recipe.probe), **_read_on_images(work, previous),
+    }  # fmt: skip
 
     def make(target: Path, workspace: Path) -> list[str]:
         held_out: HeldOut = stored_piece(gathered, "held_out")
@@ -105,18 +127,50 @@ def training_stage(
         inputs = TrainingInputs(
             features=features, rows=images.rows, targets=images.labels, weights=weights,
             l2=recipe.probe.l2 or held_out.l2, backbone=backbone, classes=read_classes(catalog), probe=recipe.probe,
-            with_baseline=recipe.training.baseline, uids=lambda at: read_uids(catalog, at),
+            with_baseline=recipe.training.baseline, uids=lambda at: read_uids(catalog, at), seed=recipe.seed, ranks=work.ranks,
+            on_images=on_images(work, previous) if recipe.training.mode == "finetune" else None,
         )  # fmt: skip
-        (target / "model").mkdir()
-        trained = TRAINERS[recipe.training.mode](inputs, target, progress=work.progress)
-        write_json(target / "training.json", trained)
-        return []
+        trained = TRAINERS[recipe.training.mode](inputs, target, workspace, key=hash_of(reads), progress=work.progress)
+        if work.ranks.is_first:
+            write_json(target / "training.json", trained)
+        return training_notes(trained)
 
-    reads = {
-        "version": STEP_VERSION, "evidence": gathered.hashes["held_out"], "weights": None if weighed is None else weighed.hash,
-        "training": asdict(recipe.training), "probe": asdict(recipe.probe),
+    stage = Stage(name=TRAINING, reads=reads, make=make, is_shared=True)
+    _refuse_other_training(work, stage)
+    return complete(stage, work.place, earlier=work.earlier, ranks=work.ranks)
+
+
+def on_images(work: Work, previous: Completed | None = None) -> OnImages:
+    """What finetuning reads of the catalog's images and of the recipe."""
+    recipe = work.recipe
+    return OnImages(
+        settings=recipe.finetune, network=network_of(recipe), locate=lambda at: image_locations(work.catalog, at),
+        images=recipe.images, device=device_of(recipe.device, work.ranks), precision=recipe.precision,
+        previous=None if previous is None else previous.folder / "model",
+    )  # fmt: skip
+
+
+def _read_on_images(work: Work, previous: Completed | None) -> dict[str, Any]:
+    """What a finetuned network depends on beside features and weights."""
+    recipe = work.recipe
+    if recipe.training.mode != "finetune":
+        return {}
+    settings = asdict(recipe.finetune)
+    return {
+        "finetune": {key: value for key, value in settings.items() if key not in WITHOUT_EFFECT},
+        "network": asdict(network_of(recipe)), "seed": recipe.seed, "precision": recipe.precision, "max_pixels": recipe.images.max_pixels,
+        "device": recipe.device.partition(":")[0],
+        "previous": previous.hash if previous is not None and recipe.finetune.start == "previous" else None,
     }  # fmt: skip
-    return complete(Stage(name="04-training", reads=reads, make=make), work.place, earlier=work.earlier)
+
+
+def _refuse_other_training(work: Work, stage: Stage) -> None:
+    """Days of training are not thrown away because a setting has changed, perhaps by mistake."""
+    if unfinished(stage, work.place, holds=CHECKPOINTS):
+        raise ReweighError(
+            f"{work.place} holds an unfinished training with other settings or data. Go on with it by the same command as before, or "
+            "throw it away with --redo training."
+        )
 
 
 def metrics_stage(
@@ -126,9 +180,11 @@ def metrics_stage(
     recipe = work.recipe
 
     def make(target: Path, workspace: Path) -> list[str]:
-        model = load_model(trained.folder / "model", device=recipe.device, precision=recipe.precision)
+        test = np.setdiff1d(work.splits.test, unreadable_rows(features))
         metrics = measure(
-            work.catalog, features, work.splits, stored_piece(gathered, "held_out"), model, baseline=read_baseline(trained.folder),
+            work.catalog, features, work.splits, stored_piece(gathered, "held_out"),
+            tested=_tested(work, features, trained.folder, "model", test, workspace),
+            baseline=_tested(work, features, trained.folder, "baseline", test, workspace),
             settings=recipe.evaluation, seed=recipe.seed,
         )  # fmt: skip
         if weighed is not None:
@@ -143,15 +199,39 @@ def metrics_stage(
         "evaluation": asdict(recipe.evaluation),
         "seed": recipe.seed,
     }
-    return complete(Stage(name="05-metrics", reads=reads, make=make), work.place, earlier=work.earlier)
+    return complete(
+        Stage(name="05-metrics", reads=reads, make=make), work.place, earlier=work.earlier, ranks=work.ranks
+    )
 
 
-def publish(source: Path, target: Path) -> None:
+def _tested(
+    work: Work, features: Features, trained: Path, name: str, test: NDArray[np.int64], workspace: Path
+) -> Tested | None:
+    """A trained model, or the one without weights, on the test images; None where there are none or it was not trained."""
+    if not len(test):
+        return None
+    is_probe = read_json(trained / "training.json")["mode"] == "probe"
+    if name == "baseline" and is_probe:
+        head = read_baseline(trained)
+        return None if head is None else Tested(features=features, rows=test, catalog_rows=test, head=head)
+    if not (trained / name).is_dir():
+        return None
+    model = load_model(trained / name, device=work.recipe.device, precision=work.recipe.precision)
+    if is_probe:
+        return Tested(features=features, rows=test, catalog_rows=test, head=model)
+    # A network of its own sees the images anew.
+    alone = replace(work, ranks=ALONE)
+    own = extract_rows(alone, model.backbone, workspace / f"features-{name}", test)
+    return Tested(features=own, rows=np.arange(len(test)), catalog_rows=test, head=model)
+
+
+def publish(source: Path, target: Path, *, rewritten: Sequence[str] = ()) -> None:
     """Put the files of `source` at `target` as well, whole at once; hard links where the disk has them.
 
     Nothing is done where they are there already: a kill between a stage's end and this call leaves the older files.
+    `rewritten`: files that the target has in a form of its own afterwards; they are not compared.
     """
-    if target.is_dir() and _same_files(source, target):
+    if target.is_dir() and _same_files(source, target, rewritten):
         return
     if target.exists():
         shutil.rmtree(target)
@@ -163,10 +243,12 @@ def publish(source: Path, target: Path) -> None:
                 shutil.copy2(path, partial / path.name)
 
 
-def _same_files(one: Path, other: Path) -> bool:
+def _same_files(one: Path, other: Path, rewritten: Sequence[str]) -> bool:
     names = sorted(path.name for path in one.iterdir())
     return names == sorted(path.name for path in other.iterdir()) and all(
-        (one / name).samefile(other / name) or filecmp.cmp(one / name, other / name, shallow=False) for name in names
+        (one / name).samefile(other / name) or filecmp.cmp(one / name, other / name, shallow=False)
+        for name in names
+        if name not in rewritten
     )
 
 

@@ -72,7 +72,9 @@ def verdicts_stage(work: Work, features: Features, gathered: Gathered) -> Comple
     reads = {
         "version": STEP_VERSION, "catalog": work.catalog.fingerprint, "pieces": {name: gathered.hashes[name] for name in PIECES},
     }  # fmt: skip
-    return complete(Stage(name="03-verdicts", reads=reads, make=make), work.place, earlier=work.earlier)
+    return complete(
+        Stage(name="03-verdicts", reads=reads, make=make), work.place, earlier=work.earlier, ranks=work.ranks
+    )
 
 
 def _judged(work: Work, features: Features, gathered: Gathered, held_out: HeldOut, posterior: Posterior) -> _Rows:

@@ -25,18 +25,22 @@ PROBE_SHARPNESS = 1.0
 """Of a probe, once a share of right labels is known. Differs from METHODS 0.11, where 2 was best: with the share of the verdicts 1 gained
 .1 to .8 points more than 2 on webified and clean Tiny-ImageNet and CIFAR-10N (dev/log.md)."""
 
+NETWORK_SHARPNESS = 4.0
+"""Of a network trained on the images, which memorises what a linear head cannot (METHODS 0.11 and 0.12)."""
+
 
 def weights_stage(work: Work, gathered: Gathered) -> Completed | None:
     """Weights of all training images; None where the recipe uses no weigher."""
     if not gathered.chosen.names:
         return None
     names, settings = gathered.chosen.names, work.recipe.weights
+    sharpness = PROBE_SHARPNESS if work.recipe.training.mode == "probe" else NETWORK_SHARPNESS
 
     def make(target: Path, workspace: Path) -> list[str]:
         evidence = evidence_of_labelled(gathered)
         share = share_right_of(evidence["posterior"].verdicts)
         weights = weigh_images(
-            gathered.images, evidence, names, settings, share_right=share, sharpness=PROBE_SHARPNESS
+            gathered.images, evidence, names, settings, share_right=share, sharpness=sharpness
         )  # fmt: skip
         write_weights(target, work.catalog, work.splits.train, gathered.images.rows, weights)
         return list(weights.notes)
@@ -44,8 +48,11 @@ def weights_stage(work: Work, gathered: Gathered) -> Completed | None:
     reads = {
         "version": STEP_VERSION, "pieces": gathered.hashes, "catalog": work.catalog.fingerprint, "use": list(names),
         "settings": asdict(settings), "verified": work.recipe.evidence.verified, "seed": work.recipe.seed,
+        **({} if sharpness == PROBE_SHARPNESS else {"sharpness": sharpness}),
     }  # fmt: skip
-    return complete(Stage(name="03-weights", reads=reads, make=make), work.place, earlier=work.earlier)
+    return complete(
+        Stage(name="03-weights", reads=reads, make=make), work.place, earlier=work.earlier, ranks=work.ranks
+    )
 
 
 def write_weights(

@@ -8,6 +8,7 @@ from pathlib import Path
 from reweigh.catalog.splits import Splits
 from reweigh.catalog.tables import Catalog
 from reweigh.progress import Progress
+from reweigh.ranks import ALONE, Ranks
 from reweigh.runs.recipe import Recipe
 
 STEP_VERSION = 6
@@ -29,3 +30,5 @@ class Work:
     """Folder of this round's stages: the run itself, or one inside it."""
     earlier: tuple[Path, ...] = ()
     """Places of the rounds before; a stage that is finished there is not made again."""
+    ranks: Ranks = ALONE
+    """This process among those of the run"""

@@ -108,14 +108,14 @@ def _head(
         return None
     probe = fit_probe(
         inputs.features, inputs.rows, inputs.targets, k=len(inputs.classes.names), weights=weights, l2=inputs.l2,
-        tolerance=inputs.probe.tolerance, max_iterations=inputs.probe.max_iterations, uids=inputs.uids,
+        tolerance=inputs.probe.tolerance, max_iterations=inputs.probe.max_iterations, uids=inputs.uids, ranks=inputs.ranks,
     )  # fmt: skip
     return probe.weight, probe.bias
 
 
 def _write(inputs: TrainingInputs, on: OnImages, made: Finetuned, folder: Path, workspace: Path) -> None:
     """The network as a model folder, and its log under the folder's name."""
-    if inputs.ranks.rank != 0:
+    if not inputs.ranks.is_first:
         return
     state = {
         name.removeprefix("backbone."): value for name, value in made.tensors.items() if name.startswith("backbone.")

@@ -100,7 +100,7 @@ def _here(task: _Task, items: Iterable[Item], *, pinned: bool) -> Iterator[Train
             )
             slots = buffer.numpy()
             chunks = [range(at, min(at + CHUNK, len(item.rows))) for at in range(0, len(item.rows), CHUNK)]
-            found = pool.map(lambda chunk, item=item, slots=slots: task.decode_into(slots, item, chunk), chunks)  # type: ignore[misc]
+            found = pool.map(lambda chunk, item=item, slots=slots: task.decode_into(slots, item, chunk), chunks)
             failures = tuple(failure for part in found for failure in part)
             yield TrainingBatch(rows=item.rows, images=buffer.permute(0, 3, 1, 2), failures=failures)
 

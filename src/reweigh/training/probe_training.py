@@ -37,16 +37,17 @@ def train_probe(
     minutes: `workspace` and `key` are not used.
     """
     probe = _fit(inputs, inputs.weights, progress)
-    write_model(
-        folder / "model",
-        inputs.backbone,
-        probe.weight,
-        probe.bias,
-        class_names=inputs.classes.names,
-        synsets=inputs.classes.synsets,
-    )
-    if inputs.weights is not None and inputs.with_baseline:
-        baseline = _fit(inputs, None, progress)
+    baseline = _fit(inputs, None, progress) if inputs.weights is not None and inputs.with_baseline else None
+    if inputs.ranks.is_first:
+        write_model(
+            folder / "model",
+            inputs.backbone,
+            probe.weight,
+            probe.bias,
+            class_names=inputs.classes.names,
+            synsets=inputs.classes.synsets,
+        )
+    if baseline is not None and inputs.ranks.is_first:
         save_file({"weight": baseline.weight, "bias": baseline.bias}, folder / BASELINE)
     return {
         "mode": "probe",
@@ -67,5 +68,5 @@ def read_baseline(folder: Path) -> StoredHead | None:
 def _fit(inputs: TrainingInputs, weights: NDArray[np.floating] | None, progress: Progress) -> Probe:
     return fit_probe(
         inputs.features, inputs.rows, inputs.targets, k=len(inputs.classes.names), weights=weights, l2=inputs.l2,
-        tolerance=inputs.probe.tolerance, max_iterations=inputs.probe.max_iterations, uids=inputs.uids, progress=progress,
+        tolerance=inputs.probe.tolerance, max_iterations=inputs.probe.max_iterations, uids=inputs.uids, progress=progress, ranks=inputs.ranks,
     )  # fmt: skip

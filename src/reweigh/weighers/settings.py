@@ -35,7 +35,7 @@ class WeightSettings:
     combiner: Literal["pooled", "geometric", "product"] = "pooled"
     """How credibilities become one: grouped log-odds, their geometric mean, or the papers' product."""
     sharpness: float = 0.0
-    """Weight = credibility ^ sharpness, times balance; 0 = chosen, written down: 1 for a probe."""
+    """Weight = credibility ^ sharpness, times balance; 0 = chosen, written down: 1 for a probe, 4 for a network."""
     clip: float = 10.0
     """No weight is more than this many times the mean, above 1."""
     duplicates: Duplicates = field(default_factory=Duplicates)
