@@ -217,7 +217,7 @@ def _evidence(catalog: Catalog, features: ArrayFeatures, images: Images, seed: i
         features=features, rows=images.rows, labels=images.labels, groups=images.groups, k=catalog.k,
         probe=ProbeSettings(), is_fitted=images.is_fitted, columns=columns, classes=read_classes(catalog),
     )  # fmt: skip
-    made: dict[str, Any] = {"images": images}
+    made: dict[str, Any] = {"images": images, "features": features}
     for name, info in EVIDENCE.items():
         made[name] = info.make(replace(inputs, made=made), EvidenceSettings(), seed)
     return made

@@ -58,10 +58,10 @@ def example_evidence(
 
 def reordered(evidence: Evidence, order: NDArray[np.int64]) -> dict[str, Any]:
     """The same evidence with its rows in another order, or some of them."""
-    return {
-        name: chosen_images(piece, order) if name == "images" else EVIDENCE[name].choose(piece, order)
-        for name, piece in evidence.items()
+    chosen = {
+        name: EVIDENCE[name].choose(piece, order) if name in EVIDENCE else piece for name, piece in evidence.items()
     }
+    return {**chosen, "images": chosen_images(evidence["images"], order)}
 
 
 def _ranks(right: NDArray[np.bool_], generator: np.random.Generator) -> NDArray[np.int32]:
@@ -91,7 +91,7 @@ def _pieces(images: Images, features: NDArray[np.float32], texts: list[str | Non
         probe=ProbeSettings(l2=0.05), is_fitted=images.is_fitted, columns=columns,
         classes=plain_classes([f"class{c}" for c in range(images.k)]),
     )  # fmt: skip
-    made: dict[str, Any] = {"images": images}
+    made: dict[str, Any] = {"images": images, "features": inputs.features}
     for name, info in EVIDENCE.items():
         made[name] = info.make(replace(inputs, made=made), EvidenceSettings(n_folds=2, n_neighbours=5), 0)
     return made

@@ -26,7 +26,7 @@ def test_every_weigher_keeps_every_promise(name: str, promise: str) -> None:
 def test_every_weigher_has_its_settings_in_the_recipe_and_needs_pieces_that_exist() -> None:
     for name, record in WEIGHERS.items():
         assert isinstance(getattr(WeightSettings(), name), record)
-        assert set(record.needs) <= set(EVIDENCE), name
+        assert set(record.needs) <= {*EVIDENCE, "features"}, name
 
 
 def test_settings_other_than_the_defaults_keep_the_contract_too() -> None:

@@ -41,6 +41,8 @@ class Gathered:
     """The weighers"""
     pieces: dict[str, Completed]
     """The stages"""
+    features: Features
+    """Of all rows of the catalog"""
 
     @property
     def hashes(self) -> dict[str, str]:
@@ -67,10 +69,11 @@ def gather_evidence(work: Work, features: Features, extracted: Completed) -> Gat
     rows = np.union1d(readable[labels < 0], images.rows[kept])
     inputs = _inputs(work, features, rows, images, kept)
     pieces: dict[str, Completed] = {}
-    wanted = [*ALWAYS, *(p for p in pieces_for(chosen.names, recipe.weights, {"images": images}) if p not in ALWAYS)]
+    there = {"images": images, "features": features}
+    wanted = [*ALWAYS, *(p for p in pieces_for(chosen.names, recipe.weights, there) if p not in ALWAYS)]
     for name in wanted:
         pieces[name] = _piece(work, name, inputs, pieces, reads=_reads(work, name, extracted, chosen.names))
-    return Gathered(images=images, kept=kept, chosen=chosen, pieces=pieces)
+    return Gathered(images=images, kept=kept, chosen=chosen, pieces=pieces, features=features)
 
 
 def stored_piece(gathered: Gathered, name: str) -> Any:
@@ -81,7 +84,8 @@ def stored_piece(gathered: Gathered, name: str) -> Any:
 def evidence_of_labelled(gathered: Gathered) -> dict[str, Any]:
     """All pieces by name, of the labelled images that nothing excludes, in their order."""
     positions = np.flatnonzero(stored_piece(gathered, "held_out").labels >= 0)
-    evidence: dict[str, Any] = {"images": chosen_images(gathered.images, np.flatnonzero(gathered.kept))}
+    images = chosen_images(gathered.images, np.flatnonzero(gathered.kept))
+    evidence: dict[str, Any] = {"images": images, "features": gathered.features}
     for name in gathered.pieces:
         evidence[name] = EVIDENCE[name].choose(stored_piece(gathered, name), positions)
     return evidence

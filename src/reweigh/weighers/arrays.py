@@ -100,6 +100,8 @@ def _evidence(
     """The pieces that these weighers need, those that came as arguments and those made now."""
     at = inputs.rows
     made: dict[str, Any] = {"images": images if len(at) == len(images.labels) else chosen_images(images, at)}
+    if inputs.features.d:
+        made["features"] = inputs.features
     if probabilities is not None:
         rows = None if len(at) == len(images.labels) else at
         share = label_agreement(ArrayProbabilities(probabilities, rows), inputs.labels)

@@ -18,7 +18,8 @@ GROUPS = ("visual", "rank", "text", "source", "person")
 """What a credibility looks at; factors of one group see the same thing and are averaged by `pooled`."""
 
 Evidence = Mapping[str, Any]
-"""Pieces by name, all of the same n rows; `images` is always there."""
+"""Pieces by name, all of the same n rows; `images` is always there, and `features`, the `FeatureMatrix` whose rows
+`images.rows` are, wherever there are features: it is neither made nor stored."""
 State = dict[str, NDArray]
 """What a weigher has learnt, as arrays."""
 

@@ -13,6 +13,7 @@ from reweigh.weighers.density import DensityCredibility
 from reweigh.weighers.duplicates import Duplicates
 from reweigh.weighers.factor import Weigher
 from reweigh.weighers.held_out import HeldOutCredibility
+from reweigh.weighers.image_text import ImageText
 from reweigh.weighers.label_posterior import LabelPosterior
 from reweigh.weighers.neighbours import NeighbourCredibility
 from reweigh.weighers.own_text import OwnTextCredibility
@@ -50,6 +51,8 @@ class WeightSettings:
     """The verdicts' probability that the label is right."""
     density: DensityCredibility = field(default_factory=DensityCredibility)
     """Density within the class."""
+    image_text: ImageText = field(default_factory=ImageText)
+    """Match of the image with its label's text."""
     rank: RankCredibility = field(default_factory=RankCredibility)
     """Search rank."""
     own_text: OwnTextCredibility = field(default_factory=OwnTextCredibility)

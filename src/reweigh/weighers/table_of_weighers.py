@@ -11,6 +11,7 @@ from reweigh.weighers.curriculum import Curriculum
 from reweigh.weighers.density import DensityCredibility
 from reweigh.weighers.duplicates import Duplicates
 from reweigh.weighers.held_out import HeldOutCredibility
+from reweigh.weighers.image_text import ImageText
 from reweigh.weighers.label_posterior import LabelPosterior
 from reweigh.weighers.neighbours import NeighbourCredibility
 from reweigh.weighers.own_text import OwnTextCredibility
@@ -25,6 +26,7 @@ WEIGHERS: dict[str, type[Any]] = {
     "neighbours": NeighbourCredibility,
     "label_posterior": LabelPosterior,
     "density": DensityCredibility,
+    "image_text": ImageText,
     "rank": RankCredibility,
     "own_text": OwnTextCredibility,
     "verified": Verified,

@@ -1,0 +1,70 @@
+"""Vectors of sentences by an encoder of the transformers library (the extra `text`)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reweigh.errors import ReweighError
+from reweigh.progress import Progress, silent
+
+if TYPE_CHECKING:
+    import torch
+
+BATCH = 32
+
+
+def sentence_vectors(
+    texts: Sequence[str], encoder: str, *, device: str = "cpu", progress: Progress = silent
+) -> NDArray[np.float32]:
+    """(k, t) of length 1: mean of the encoder's last layer over a text's tokens, as sentence-transformers pools; zero for an empty text.
+
+    encoder: a folder with the model and its tokenizer, or the name of one that was loaded from the hub before; nothing is fetched.
+    Raises ReweighError where transformers or the encoder is missing.
+    """
+    import torch
+
+    tokenizer, model = _loaded(encoder)
+    model = model.to(device).eval()
+    filled = [row for row, text in enumerate(texts) if text.strip()]
+    parts: list[NDArray[np.float32]] = []
+    with torch.inference_mode():
+        for start in range(0, len(filled), BATCH):
+            progress("sentences", start, len(filled))
+            tokens = tokenizer(
+                [texts[row] for row in filled[start : start + BATCH]],
+                padding=True,
+                truncation=True,
+                return_tensors="pt",
+            )
+            tokens = {name: value.to(device) for name, value in tokens.items()}
+            parts.append(mean_of_tokens(model(**tokens).last_hidden_state, tokens["attention_mask"]).cpu().numpy())
+    size = parts[0].shape[1] if parts else model.config.hidden_size
+    result = np.zeros((len(texts), size), np.float32)
+    if parts:
+        result[filled] = np.concatenate(parts)
+    return result
+
+
+def mean_of_tokens(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """(b, t) of length 1: mean of states (b, length, t) over the tokens that mask (b, length), 1 or 0, keeps."""
+    kept = mask[:, :, None].to(states.dtype)
+    mean = (states * kept).sum(dim=1) / kept.sum(dim=1).clamp(min=1)
+    return mean.float() / mean.float().norm(dim=1, keepdim=True).clamp(min=1e-12)
+
+
+def _loaded(encoder: str) -> tuple[Any, Any]:
+    try:
+        from transformers import AutoModel, AutoTokenizer
+    except ImportError as cause:
+        raise ReweighError("A sentence encoder needs the package transformers; install reweigh[text].") from cause
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(encoder, local_files_only=True)
+        return tokenizer, AutoModel.from_pretrained(encoder, local_files_only=True)
+    except (OSError, ValueError) as cause:
+        raise ReweighError(
+            f"No sentence encoder {encoder!r}: neither a folder with a model and its tokenizer nor one that was loaded before ({str(cause).splitlines()[0]})"
+        ) from cause
