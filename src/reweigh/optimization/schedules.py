@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from reweigh.errors import look_up
+
 REFERENCE_BATCH = 256
 """Images a step that a learning rate is meant for."""
 FALLS = (0.5, 0.75)
@@ -24,7 +26,7 @@ def rate_factor(step: int, *, n_steps: int, warmup_steps: int, schedule: str) ->
     """
     if step < warmup_steps:
         return (step + 1) / warmup_steps
-    return SCHEDULES[schedule]((step - warmup_steps) / max(n_steps - warmup_steps, 1))
+    return look_up(schedule, SCHEDULES, kind="schedule")((step - warmup_steps) / max(n_steps - warmup_steps, 1))
 
 
 def cosine(done: float) -> float:

@@ -18,6 +18,9 @@ CHECKPOINTS = "step-*"
 """Pattern of their folders' names: step-EPOCH-STEP."""
 TENSORS, RECORD = "tensors.safetensors", "checkpoint.json"
 FORMAT = 1
+PARTIAL = ".partial"
+"""What `whole_folder` adds to the name of a folder that is being written."""
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,31 +39,31 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint, *, key: str) -> None:
     """Write the checkpoint into `folder`; earlier ones are removed once it is whole.
 
     `key`: hash of settings and data. Raises ReweighError on a full disk; the earlier checkpoint is then still there.
+    Tensors on the CPU in their plain order of memory are written from where they lie; others are copied first.
     """
     from safetensors.torch import save_file
 
+    _remove_partial(folder)
     place = folder / f"step-{checkpoint.epoch:05d}-{checkpoint.step:07d}"
-    earlier = [path for path in _whole(folder) if path != place]
-    if place.exists():
-        shutil.rmtree(place)
-    tensors = {name: value.detach().contiguous().cpu() for name, value in checkpoint.tensors.items()}
+    tensors = _unshared({name: value.detach().contiguous().cpu() for name, value in checkpoint.tensors.items()})
     try:
         with whole_folder(place) as partial:
-            save_file(_unshared(tensors), str(partial / TENSORS))
-            write_json(
-                partial / RECORD,
-                {"format": FORMAT, "key": key, "epoch": checkpoint.epoch, "step": checkpoint.step, "record": checkpoint.record},
-            )  # fmt: skip
+            save_file(tensors, str(partial / TENSORS))
+            write_json(partial / RECORD, {"format": FORMAT, "key": key, **_without_tensors(checkpoint)})
+            if place.exists():
+                shutil.rmtree(place)
     except Exception as cause:
         if not _is_full(cause):
             raise
-        there = f"that of {earlier[-1].name.replace('-', ' ')} is intact" if earlier else "there is none before it"
+        _remove_partial(folder)
         raise ReweighError(
-            f"No space left on the disk for a checkpoint in {folder} ({_size(tensors):,} MB); {there}. Free some and run the same "
-            "command again."
+            f"No space left on the disk for a checkpoint of {_megabytes(tensors):,} MB in {folder}; {_said_intact(folder)}. "
+            "Free some and run the same command again."
         ) from cause
-    for path in earlier:
-        shutil.rmtree(path)
+    _sync_entries(folder)
+    for path in _whole(folder):
+        if path != place:
+            shutil.rmtree(path)
 
 
 def last_checkpoint(folder: Path, *, key: str) -> Checkpoint | None:
@@ -72,7 +75,7 @@ def last_checkpoint(folder: Path, *, key: str) -> Checkpoint | None:
     if not found:
         return None
     place = found[-1]
-    stored = read_json(place / RECORD)
+    stored = _read_record(place)
     if stored["format"] > FORMAT:
         raise ReweighError(f"{place} has format {stored['format']}; this reweigh reads up to {FORMAT}. Update it.")
     if stored["key"] != key:
@@ -118,17 +121,50 @@ def restore_optimizer(
 
 def _laid_out(state: dict[str, Any], parameter: torch.Tensor) -> dict[str, Any]:
     """The state in its parameter's own order of memory: norms over it then add up in the same order as before."""
-    return {
-        key: torch.empty_like(parameter, dtype=value.dtype).copy_(value)
-        if torch.is_tensor(value) and value.shape == parameter.shape
-        else value
-        for key, value in state.items()
-    }
+    return {key: _like(value, parameter) if torch.is_tensor(value) else value for key, value in state.items()}
+
+
+def _like(value: torch.Tensor, parameter: torch.Tensor) -> torch.Tensor:
+    """A copy, for the stored one lies in the checkpoint's file."""
+    if value.shape != parameter.shape:
+        return value.clone()
+    return torch.empty_like(parameter, dtype=value.dtype, device=value.device).copy_(value)
+
+
+def _without_tensors(checkpoint: Checkpoint) -> dict[str, Any]:
+    return {"epoch": checkpoint.epoch, "step": checkpoint.step, "record": checkpoint.record}
+
+
+def _read_record(place: Path) -> dict[str, Any]:
+    try:
+        stored = read_json(place / RECORD)
+    except ValueError as cause:
+        raise ReweighError(f"{place / RECORD} is no JSON ({cause}); remove {place} to begin anew.") from cause
+    missing = {"format", "key", "epoch", "step", "record"} - set(stored if isinstance(stored, dict) else ())
+    if missing:
+        raise ReweighError(f"{place / RECORD} lacks {', '.join(sorted(missing))}; remove {place} to begin anew.")
+    found: dict[str, Any] = stored
+    return found
 
 
 def _whole(folder: Path) -> list[Path]:
     """Whole checkpoints, oldest first."""
-    return sorted(path for path in folder.glob(CHECKPOINTS) if (path / RECORD).is_file() and path.suffix != ".partial")
+    return sorted(path for path in folder.glob(CHECKPOINTS) if path.suffix != PARTIAL and (path / RECORD).is_file())
+
+
+def _remove_partial(folder: Path) -> None:
+    """Remove what a killed process left half written: it may be the very space that is missing."""
+    for path in folder.glob(CHECKPOINTS + PARTIAL):
+        shutil.rmtree(path)
+
+
+def _sync_entries(folder: Path) -> None:
+    """The new name must reach the disk before the old checkpoint goes."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _unshared(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -144,9 +180,17 @@ def _unshared(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 def _is_full(cause: BaseException) -> bool:
     """Whether a disk without space is the reason; safetensors says so in words only."""
     if isinstance(cause, OSError):
-        return cause.errno in (errno.ENOSPC, errno.EDQUOT)
-    return os.strerror(errno.ENOSPC) in str(cause)
+        return cause.errno in NO_SPACE
+    return any(f"(os error {number})" in str(cause) for number in NO_SPACE)
 
 
-def _size(tensors: dict[str, torch.Tensor]) -> int:
-    return sum(value.numel() * value.element_size() for value in tensors.values()) >> 20
+def _said_intact(folder: Path) -> str:
+    found = _whole(folder)
+    if not found:
+        return "there is none before it"
+    epoch, step = (int(part) for part in found[-1].name.split("-")[1:])
+    return f"the checkpoint of epoch {epoch + 1}, step {step + 1} is intact"
+
+
+def _megabytes(tensors: dict[str, torch.Tensor]) -> int:
+    return -(-sum(value.numel() * value.element_size() for value in tensors.values()) // 1_000_000)
