@@ -38,7 +38,7 @@ def cross_entropy(logits: torch.Tensor, targets: torch.Tensor, **_: Any) -> torc
 def generalised_cross_entropy(logits: torch.Tensor, targets: torch.Tensor, *, q: float) -> torch.Tensor:
     """sum_c t_c (1 - p_c^q) / q, (b,): Zhang and Sabuncu 2018, eq. 6. At q -> 0 the cross-entropy, at 1 1 - p.
 
-    From log p: p^q has an infinite slope at p = 0, and 1 - p^q loses its digits at p = 1 and at small q; neither does here.
+    From log p: the slope of p^q is infinite at p = 0, and 1 - p^q loses its digits at small q.
     """
     log_p = F.log_softmax(logits, dim=1)
     if targets.ndim == 1:
