@@ -137,6 +137,15 @@ def from_owner(ranks: Ranks, value: tuple[NDArray[Any] | float, ...] | str, owne
     return tuple(found)
 
 
+def summed(ranks: Ranks, values: torch.Tensor) -> torch.Tensor:
+    """The sum over all ranks of tensors of one shape, on every rank; in place."""
+    if ranks.world > 1:
+        import torch.distributed as dist
+
+        dist.all_reduce(values)
+    return values
+
+
 def _sent(ranks: Ranks, data: bytes, *, owner: int) -> bytes:
     """The owner's bytes on every rank."""
     size = np.array([len(data)], np.int64)

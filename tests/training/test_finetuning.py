@@ -48,7 +48,7 @@ def task_of(photos: Path, **changes: Any) -> FinetuneTask:
     network = BackboneSettings(name=changes.pop("network", "test_resnet"), input_size=32)
     return FinetuneTask(
         settings=settings, network=resolve_backbone(network, device="cpu", is_pretrained=False), k=2, rows=np.arange(N) + 100,
-        targets=np.arange(N) % 2, locate=lambda rows: [ImageLocation(path=photos / f"{row - 100:03d}.png") for row in rows],
+        targets=(np.arange(N) % 2).astype(np.int32), locate=lambda rows: [ImageLocation(path=photos / f"{row - 100:03d}.png") for row in rows],
         uids=lambda rows: [f"image {row}" for row in rows], images=ImageSettings(), device="cpu", precision="float32", seed=0, **changes,
     )  # fmt: skip
 

@@ -23,7 +23,7 @@ from reweigh.images.settings import ImageSettings
 from reweigh.images.views import EvaluationView
 from reweigh.optimization.schedules import scaled_rate
 from reweigh.progress import Progress, silent
-from reweigh.ranks import ALONE, Ranks
+from reweigh.ranks import ALONE, Ranks, summed
 from reweigh.training.checkpoints import Checkpoint, last_checkpoint, write_checkpoint
 from reweigh.training.classifier import Classifier, make_classifier, put_head, put_tensors
 from reweigh.training.loader import Item, TrainingBatch, training_batches
@@ -163,7 +163,8 @@ def new_stepper(task: FinetuneTask, schedule: Schedule) -> tuple[Stepper, Evalua
 def part_of(task: FinetuneTask, batch: TrainingBatch, loss_weights: NDArray[np.float64]) -> Part:
     """(images uint8, targets, weights) of a batch; images that cannot be read are left out, or weigh nothing."""
     positions = np.searchsorted(task.rows, batch.rows)
-    targets = torch.from_numpy(np.ascontiguousarray(task.targets[positions]))
+    chosen = task.targets[positions]
+    targets = torch.from_numpy(np.ascontiguousarray(chosen, np.int64 if chosen.ndim == 1 else np.float32))
     weights = torch.from_numpy(loss_weights[positions].astype(np.float32))
     if not batch.failures:
         return batch.images, targets, weights
@@ -216,15 +217,15 @@ class _Training:
     def run(self, done: int, unreadable: dict[int, str]) -> dict[int, str]:
         """Do the steps from `done` on; returns all images that could not be read, with their reasons."""
         task, schedule = self.task, self.schedule
-        first = task.ranks.rank == 0
         kept = time.monotonic()
         interval = _Interval(time.monotonic())
         batches = training_batches(
             self._items(done), self.view, task.settings.augmentation, seed=task.seed, images=task.images,
             workers=workers_of(task.settings, task.device), pinned=task.device.startswith("cuda"),
         )  # fmt: skip
-        with training_log(self.workspace if first else self.workspace / f"rank-{task.ranks.rank}", done=done,
-                          tensorboard=task.settings.tensorboard and first) as write:  # fmt: skip
+        with training_log(
+            self.workspace, done=done, tensorboard=task.settings.tensorboard, is_kept=task.ranks.is_first
+        ) as write:
             self.progress(self.name, done, schedule.total, "")
             for step, positions in self._steps(done):
                 batch_weight = float(self.loss_weights[self._whole_step(step)].sum()) if task.ranks.world > 1 else 0.0
@@ -282,7 +283,7 @@ class _Training:
 
     def _figures(self, interval: _Interval) -> dict[str, float]:
         """The interval's mean loss and agreement, rate and speed. Raises ReweighError where a loss was not finite."""
-        totals = torch.stack(interval.totals).double().cpu().numpy()
+        totals = summed(self.task.ranks, torch.stack(interval.totals).double()).cpu().numpy()
         bad = np.flatnonzero(~np.isfinite(totals).all(axis=1))
         if len(bad):
             self._stop_at(interval.first + int(bad[0]))
@@ -290,7 +291,7 @@ class _Training:
         seconds = time.monotonic() - interval.begun
         return {
             "loss": float(loss / max(weight, 1e-30)), "agreement": float(right / max(n, 1)), "learning_rate": self.stepper.rate,
-            "images_per_second": round(float(n) * self.task.ranks.world / max(seconds, 1e-9), 1), "seconds": round(seconds, 3),
+            "images_per_second": round(float(n) / max(seconds, 1e-9), 1), "seconds": round(seconds, 3),
         }  # fmt: skip
 
     def _stop_at(self, step: int) -> None:
@@ -316,7 +317,7 @@ class _Training:
         return at == self.schedule.n_steps or seconds >= CHECKPOINT_SECONDS
 
     def _keep(self, step: int, unreadable: dict[int, str]) -> None:
-        if self.task.ranks.rank != 0:
+        if not self.task.ranks.is_first:
             return
         epoch, at = divmod(step, self.schedule.n_steps)
         tensors, record = self.stepper.state()

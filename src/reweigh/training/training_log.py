@@ -22,11 +22,15 @@ class Write(Protocol):
 
 
 @contextmanager
-def training_log(folder: Path, *, done: int, tensorboard: bool = False) -> Iterator[Write]:
+def training_log(folder: Path, *, done: int, tensorboard: bool = False, is_kept: bool = True) -> Iterator[Write]:
     """A writer of lines for `folder`/log.jsonl; lines beyond the first `done` steps, of a process that was killed, are removed.
 
-    Raises ReweighError where TensorBoard is wished and not installed.
+    `is_kept`: whether lines are kept at all: one of several processes does so. Raises ReweighError where TensorBoard is
+    wished and not installed.
     """
+    if not is_kept:
+        yield lambda line, *, done: None
+        return
     path = folder / LOG
     kept = [line for line in _lines(path) if line["done_steps"] <= done]
     write_bytes(path, b"".join(json.dumps(line).encode() + b"\n" for line in kept))
