@@ -78,5 +78,5 @@ def test_without_momentum_sgd_is_plain():
 
 
 def test_an_unknown_optimiser_is_named_with_those_there_are():
-    with pytest.raises(ReweighError, match="No optimizer named 'adam'.*Did you mean 'adamw'"):
+    with pytest.raises(ReweighError, match=r"No optimizer named 'adam'.*Did you mean 'adamw'"):
         make_optimizer("adam", [], rate=0.1, momentum=0.9, weight_decay=0.0)

@@ -69,5 +69,5 @@ def test_the_factor_is_above_0_and_at_most_1(n, share, at, schedule):
 
 
 def test_an_unknown_schedule_is_named_with_those_there_are():
-    with pytest.raises(ReweighError, match="No schedule named 'cosin'.*Did you mean 'cosine'"):
+    with pytest.raises(ReweighError, match=r"No schedule named 'cosin'.*Did you mean 'cosine'"):
         rate_factor(0, n_steps=1, warmup_steps=0, schedule="cosin")

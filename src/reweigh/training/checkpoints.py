@@ -50,6 +50,9 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint, *, key: str) -> None:
         with whole_folder(place) as partial:
             save_file(tensors, str(partial / TENSORS))
             write_json(partial / RECORD, {"format": FORMAT, "key": key, **_without_tensors(checkpoint)})
+            shutil.copymode(
+                partial / RECORD, partial / TENSORS
+            )  # safetensors 0.8 lets nobody but the owner read its files
             if place.exists():
                 shutil.rmtree(place)
     except Exception as cause:
