@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -10,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reweigh.errors import ReweighError
-from reweigh.evidence.inputs import EvidenceInputs
+from reweigh.evidence.inputs import EvidenceInputs, PredictFold
 from reweigh.evidence.settings import EvidenceSettings
 from reweigh.features.matrix import FeatureMatrix
 from reweigh.metrics.accuracy import best_others, label_positions
 from reweigh.probes.checks import check_labels
 from reweigh.probes.folds import NO_FOLD, assign_folds
-from reweigh.probes.linear import Probe, Rows, Uids, fit_probe, predict
+from reweigh.probes.linear import Rows, Uids, fit_probe, predict
 from reweigh.probes.log_probabilities import (
     LogProbabilities,
     compact,
@@ -29,7 +30,7 @@ from reweigh.probes.log_probabilities import (
 from reweigh.probes.settings import ProbeSettings
 from reweigh.probes.strength import StrengthChoice, choose_l2
 from reweigh.progress import Progress, silent
-from reweigh.ranks import ALONE, Ranks, together
+from reweigh.ranks import ALONE, Ranks, agreed, together
 from reweigh.whole_files import read_json, whole_folder, write_json
 
 
@@ -81,6 +82,7 @@ def make_held_out(
     workspace: Path | None = None,
     progress: Progress = silent,
     ranks: Ranks = ALONE,
+    predict_fold: PredictFold | None = None,
 ) -> HeldOut:
     """Held-out predictions of these rows; labels and groups (n,) belong to `rows`, position by position.
 
@@ -92,12 +94,11 @@ def make_held_out(
     """
     task = _task_of(
         features, rows, labels, groups, k=k, settings=settings or EvidenceSettings(), probe=probe or ProbeSettings(), seed=seed,
-        is_fitted=is_fitted, uids=uids, workspace=workspace,
+        is_fitted=is_fitted, uids=uids, workspace=workspace, predict_fold=predict_fold,
     )  # fmt: skip
-    strength = _strength(task, seed=seed, progress=progress) if ranks.world == 1 else None
     if ranks.world > 1:
         share_folds(task, seed=seed, progress=progress, ranks=ranks)
-        strength = _strength(task, seed=seed, progress=progress)
+    strength = _strength(task, seed=seed, progress=progress)
     l2 = task.probe.l2 if strength is None else strength.l2
     result, unconverged = _room(len(task.rows), k, m=task.m, workspace=workspace), []
     numbers = fold_numbers(task)
@@ -117,10 +118,7 @@ def make_held_out(
 
 def share_folds(task: FoldTask, *, seed: int, progress: Progress, ranks: Ranks) -> None:
     """This rank's share of the fits, left in the workspace, from where rank 0 puts all of them together."""
-    with together(ranks):
-        if ranks.is_first:
-            _strength(task, seed=seed, progress=progress)
-    strength = _strength(task, seed=seed, progress=progress)
+    strength = _strength(task, seed=seed, progress=progress, ranks=ranks)
     with together(ranks):
         for number in fold_numbers(task)[ranks.rank :: ranks.world]:
             _stored_fold(task, number, l2=task.probe.l2 if strength is None else strength.l2)
@@ -135,7 +133,7 @@ def help_with_held_out(inputs: EvidenceInputs, settings: EvidenceSettings, seed:
     """What another rank than 0 does while that one calls `make_held_out` with the same inputs."""
     task = _task_of(
         inputs.features, inputs.rows, inputs.labels, inputs.groups, k=inputs.k, settings=settings, probe=inputs.probe, seed=seed,
-        is_fitted=inputs.is_fitted, uids=inputs.uids, workspace=inputs.workspace,
+        is_fitted=inputs.is_fitted, uids=inputs.uids, workspace=inputs.workspace, predict_fold=inputs.predict_fold,
     )  # fmt: skip
     share_folds(task, seed=seed, progress=inputs.progress, ranks=inputs.ranks)
 
@@ -143,14 +141,14 @@ def help_with_held_out(inputs: EvidenceInputs, settings: EvidenceSettings, seed:
 def _task_of(
     features: FeatureMatrix, rows: Rows, labels: NDArray[np.integer], groups: NDArray[np.int64], *, k: int,
     settings: EvidenceSettings, probe: ProbeSettings, seed: int, is_fitted: NDArray[np.bool_] | None, uids: Uids | None,
-    workspace: Path | None,
+    workspace: Path | None, predict_fold: PredictFold | None,
 ) -> FoldTask:  # fmt: skip
     rows, labels = np.asarray(rows, np.int64), np.asarray(labels)
     check_labels(labels, rows, k=k, uids=uids, lowest=-1)
     learnt = labels >= 0 if is_fitted is None else (labels >= 0) & is_fitted
     return FoldTask(
         features=features, rows=rows, labels=labels, is_learnt=learnt, k=k, probe=probe, uids=uids, workspace=workspace,
-        fold=assign_folds(groups, labels, n_folds=settings.n_folds, seed=seed), n_folds=settings.n_folds,
+        predict_fold=predict_fold, fold=assign_folds(groups, labels, n_folds=settings.n_folds, seed=seed), n_folds=settings.n_folds,
         m=None if should_be_dense(len(rows), k) else settings.kept_classes,
     )  # fmt: skip
 
@@ -171,6 +169,7 @@ class FoldTask:
     probe: ProbeSettings
     uids: Uids | None
     workspace: Path | None
+    predict_fold: PredictFold | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,19 +181,19 @@ class _Part:
     is_converged: bool = True
 
 
-def _strength(task: FoldTask, *, seed: int, progress: Progress) -> StrengthChoice | None:
+def _strength(task: FoldTask, *, seed: int, progress: Progress, ranks: Ranks = ALONE) -> StrengthChoice | None:
     """The choice of l2, made once and kept in the workspace; None where the settings say the strength."""
     if task.probe.l2 > 0:
         return None
     stored = None if task.workspace is None else task.workspace / "strength.json"
-    if stored is not None and stored.exists():
+    if stored is not None and agreed(ranks, stored.exists()):
         return strength_from(read_json(stored))
     at = task.is_learnt
     choice = choose_l2(
         task.features, task.rows[at], task.labels[at], task.fold[at], k=task.k, settings=task.probe, seed=seed,
-        uids=task.uids, progress=progress,
+        uids=task.uids, progress=progress, ranks=ranks,
     )  # fmt: skip
-    if stored is not None:
+    if stored is not None and ranks.is_first:
         stored.parent.mkdir(parents=True, exist_ok=True)
         write_json(stored, asdict(choice))
     return choice
@@ -207,28 +206,40 @@ def _stored_fold(task: FoldTask, number: int, *, l2: float) -> _Part:
         return _load_part(folder, k=task.k)
     is_out = task.fold == number
     seen = ~is_out & task.is_learnt
-    head = fit_probe(
-        task.features, task.rows[seen], task.labels[seen], k=task.k, l2=l2, tolerance=task.probe.tolerance,
-        max_iterations=task.probe.max_iterations, uids=task.uids,
-    )  # fmt: skip
+    if task.predict_fold is not None:
+        blocks, is_converged = task.predict_fold(number, seen, is_out), True
+    else:
+        head = fit_probe(
+            task.features, task.rows[seen], task.labels[seen], k=task.k, l2=l2, tolerance=task.probe.tolerance,
+            max_iterations=task.probe.max_iterations, uids=task.uids,
+        )  # fmt: skip
+        blocks = predict(head, task.features, task.rows[is_out], uids=task.uids)
+        is_converged = head.is_converged
     if folder is None:
-        return _predict(task, head, is_out, folder=None)
+        return _kept(task, blocks, is_out, is_converged, folder=None)
     with whole_folder(folder) as partial:
-        part = _predict(task, head, is_out, folder=partial)
+        part = _kept(task, blocks, is_out, is_converged, folder=partial)
         _save_part(part, partial)
     return _load_part(folder, k=task.k)
 
 
-def _predict(task: FoldTask, head: Probe, is_out: NDArray[np.bool_], *, folder: Path | None) -> _Part:
-    """One probe's predictions of these rows, block by block; the large arrays in files of `folder` where given."""
-    rows, labels = task.rows[is_out], task.labels[is_out]
+def _kept(
+    task: FoldTask,
+    blocks: Iterator[NDArray[np.float32]],
+    is_out: NDArray[np.bool_],
+    is_converged: bool,
+    *,
+    folder: Path | None,
+) -> _Part:
+    """What is kept of predictions of these rows, block by block; the large arrays in files of `folder` where given."""
+    labels = task.labels[is_out]
     part = _Part(
-        exact=_exact_room(len(rows)),
-        log_probabilities=empty_log_probabilities(len(rows), task.k, m=task.m, folder=folder),
-        is_converged=head.is_converged,
+        exact=_exact_room(len(labels)),
+        log_probabilities=empty_log_probabilities(len(labels), task.k, m=task.m, folder=folder),
+        is_converged=is_converged,
     )
     start = 0
-    for block in predict(head, task.features, rows, uids=task.uids):
+    for block in blocks:
         here = slice(start, start + len(block))
         for name, values in _exact(block, labels[here]).items():
             part.exact[name][here] = values

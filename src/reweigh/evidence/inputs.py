@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,9 @@ from reweigh.features.matrix import FeatureMatrix
 from reweigh.probes.settings import ProbeSettings
 from reweigh.progress import Progress, silent
 from reweigh.ranks import ALONE, Ranks
+
+PredictFold = Callable[[int, NDArray[np.bool_], NDArray[np.bool_]], Iterator[NDArray[np.float32]]]
+"""(fold, rows that may be learnt from (n,), rows to predict (n,)) -> their log-probabilities, blocks (b, k) in order"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +46,8 @@ class EvidenceInputs:
     workspace: Path | None = None
     """finished parts are kept here so that a killed run goes on; the same inputs must come again"""
     progress: Progress = silent
+    predict_fold: PredictFold | None = None
+    """Held-out predictions by something else than a probe; None: by a probe"""
     ranks: Ranks = ALONE
     """Who else makes this piece at the same moment"""
     made: Mapping[str, Any] = field(default_factory=dict)

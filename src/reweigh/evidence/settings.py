@@ -13,6 +13,11 @@ from reweigh.probes.log_probabilities import TOP_M
 class EvidenceSettings:
     """How held-out predictions and neighbours are made."""
 
+    cross_fit: Literal["none", "folds", "early"] = "none"
+    """Held-out predictions by a network trained on the images, as `finetune` says, in the place of a probe: `folds`: one for each
+    fold, on the other folds; `early`: one on all images for few epochs, before it learns wrong labels by heart."""
+    cross_fit_epochs: int = 0
+    """Epochs of these networks; 0: as many as finetune.epochs, for `early` a fifth of them."""
     n_folds: int = 5
     """Folds of the held-out predictions, 2 to 127; AUC of wrong labels .909 / .918 / .923 / .925 at 2 / 3 / 5 / 10."""
     kept_classes: int = TOP_M
@@ -32,6 +37,8 @@ class EvidenceSettings:
     def __post_init__(self) -> None:
         if not 2 <= self.n_folds <= 127:
             raise ReweighError(f"evidence.n_folds must lie in 2..127, found {self.n_folds}.")
+        if self.cross_fit_epochs < 0:
+            raise ReweighError(f"evidence.cross_fit_epochs must be 0 (chosen) or more, found {self.cross_fit_epochs}.")
         if self.kept_classes < 1:
             raise ReweighError(f"evidence.kept_classes must be 1 or more, found {self.kept_classes}.")
         if self.verified < 0:

@@ -64,6 +64,7 @@ def _held_out(inputs: EvidenceInputs, settings: EvidenceSettings, seed: int) -> 
         workspace=inputs.workspace,
         progress=inputs.progress,
         ranks=inputs.ranks,
+        predict_fold=inputs.predict_fold,
     )
 
 

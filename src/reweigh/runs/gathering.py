@@ -18,6 +18,7 @@ from reweigh.evidence.inputs import EvidenceInputs
 from reweigh.evidence.table import EVIDENCE
 from reweigh.features.store import Features, unreadable_rows
 from reweigh.ranks import ALONE
+from reweigh.runs.cross_fitted import cross_fit_reads, predict_by_networks
 from reweigh.runs.stages import Completed, Stage, complete
 from reweigh.runs.work import STEP_VERSION, Work
 from reweigh.weighers.auto import Chosen, choose
@@ -116,6 +117,8 @@ def _piece(
     def make(target: Path, workspace: Path) -> list[str]:
         made = {need: EVIDENCE[need].load(before[need].folder) for need in info.needs}
         given = replace(inputs, workspace=workspace, made=made, ranks=ALONE if info.help is None else work.ranks)
+        if name == "held_out" and recipe.evidence.cross_fit != "none":
+            given = replace(given, predict_fold=predict_by_networks(work, given, workspace))
         if info.help is not None and not work.ranks.is_first:
             info.help(given, recipe.evidence, recipe.seed)
             return []
@@ -138,6 +141,7 @@ def _reads(work: Work, name: str, extracted: Completed, weighers: Sequence[str])
         "version": STEP_VERSION, "features": extracted.hash, "catalog": work.catalog.fingerprint, "seed": recipe.seed,
         "settings": {key: settings[key] for key in reads if key != "probe"}, "probe": asdict(recipe.probe) if "probe" in reads else None,
         "test_fraction": recipe.evaluation.test_fraction, "excluded_by": _excluding(weighers, recipe.weights),
+        **(cross_fit_reads(work) if "probe" in reads else {}),
     }  # fmt: skip
 
 

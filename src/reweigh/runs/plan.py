@@ -11,12 +11,13 @@ from reweigh.catalog.tables import Catalog, is_catalog, read_labels
 from reweigh.layouts.table_of_layouts import index
 from reweigh.probes.log_probabilities import TOP_M, should_be_dense
 from reweigh.progress import Progress, silent
+from reweigh.runs.cross_fitted import epochs_of, trainings_of
 from reweigh.runs.folder import check_run
+from reweigh.runs.on_images import on_images
 from reweigh.runs.preview import duration, measured_speed
 from reweigh.runs.recipe import Recipe
 from reweigh.runs.resolve import load, needs_network, resolve
 from reweigh.runs.source import Source, catalog_of, original, output_of
-from reweigh.runs.steps import on_images
 from reweigh.runs.work import Work
 from reweigh.training.finetuning import FinetuneTask
 from reweigh.training.training_speed import seconds_per_image
@@ -114,11 +115,22 @@ def _training(work: Work) -> tuple[float, str]:
         k=work.catalog.k, rows=rows, targets=labels, locate=on.locate, uids=lambda at: [str(row) for row in at], images=on.images,
         device=on.device, precision=on.precision, seed=recipe.seed,
     )  # fmt: skip
-    times = 2 if recipe.training.baseline and recipe.weights.use else 1
-    epochs = times * recipe.finetune.epochs
+    epochs, said = 0.0, []
+    if recipe.training.mode == "finetune":
+        times = 2 if recipe.training.baseline and recipe.weights.use else 1
+        epochs += times * recipe.finetune.epochs
+        said.append(
+            f"{recipe.finetune.epochs} epochs{', once without weights and once with them' if times == 2 else ''}"
+        )
+    networks = trainings_of(work)
+    if networks:
+        share = (networks - 1) / networks if networks > 1 else 1.0
+        epochs += networks * share * epochs_of(work)
+        said.append(
+            f"before that {networks} network{'s' if networks > 1 else ''} of {epochs_of(work)} epochs for evidence.cross_fit"
+        )
     seconds = seconds_per_image(task) * len(rows) * epochs
-    what = f"{'twice, without weights and with them, ' if times == 2 else ''}{recipe.finetune.epochs} epochs of {len(rows):,} images"
-    return seconds, f"{on.network.name} {what} at {on.network.input_size} pixels"
+    return seconds, f"{on.network.name} at {on.network.input_size} pixels on {len(rows):,} images: {'; '.join(said)}"
 
 
 def size(count: float) -> str:

@@ -35,7 +35,7 @@ def resolve(recipe: Recipe) -> Recipe:
 
 def needs_network(recipe: Recipe) -> bool:
     """Whether a network is trained on images."""
-    return recipe.training.mode == "finetune"
+    return recipe.training.mode == "finetune" or recipe.evidence.cross_fit != "none"
 
 
 def resolve_network(settings: FinetuneSettings, backbone: BackboneSettings, *, device: str) -> BackboneSettings:

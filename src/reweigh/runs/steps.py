@@ -9,7 +9,6 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,20 +24,18 @@ from reweigh.probes.folds import assign_folds
 from reweigh.ranks import ALONE
 from reweigh.runs.gathering import Gathered, stored_piece
 from reweigh.runs.measured import Tested, measure, training_notes
-from reweigh.runs.resolve import device_of, network_of
+from reweigh.runs.on_images import on_images, read_by_mode
 from reweigh.runs.stages import Completed, Stage, complete, hash_of, unfinished
 from reweigh.runs.weights import measured_weights, stored_weights
 from reweigh.runs.work import STEP_VERSION, Work
 from reweigh.training.checkpoints import CHECKPOINTS
-from reweigh.training.inputs import OnImages, TrainingInputs
+from reweigh.training.inputs import TrainingInputs
 from reweigh.training.probe_training import read_baseline
 from reweigh.training.table_of_trainers import TRAINERS
 from reweigh.whole_files import read_json, whole_folder, write_json
 
 NO_PLACE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
 TRAINING = "04-training"
-WITHOUT_EFFECT = ("workers", "checkpoint_steps", "log_steps", "tensorboard")
-"""Settings of finetuning that its result does not depend on."""
 FEW_ROWS = 10_000  # with fewer rows than this it costs nothing to draw the folds beforehand
 
 
@@ -117,7 +114,7 @@ def training_stage(
     recipe, catalog = work.recipe, work.catalog
     reads = {
         "version": STEP_VERSION, "evidence": gathered.hashes["held_out"], "weights": None if weighed is None else weighed.hash,
-        "training": asdict(recipe.training), "probe": asdict(recipe.probe), **_read_on_images(work, previous),
+        "training": asdict(recipe.training), "probe": asdict(recipe.probe), **read_by_mode(work, previous),
     }  # fmt: skip
 
     def make(target: Path, workspace: Path) -> list[str]:
@@ -138,30 +135,6 @@ def training_stage(
     stage = Stage(name=TRAINING, reads=reads, make=make, is_shared=True)
     _refuse_other_training(work, stage)
     return complete(stage, work.place, earlier=work.earlier, ranks=work.ranks)
-
-
-def on_images(work: Work, previous: Completed | None = None) -> OnImages:
-    """What finetuning reads of the catalog's images and of the recipe."""
-    recipe = work.recipe
-    return OnImages(
-        settings=recipe.finetune, network=network_of(recipe), locate=lambda at: image_locations(work.catalog, at),
-        images=recipe.images, device=device_of(recipe.device, work.ranks), precision=recipe.precision,
-        previous=None if previous is None else previous.folder / "model",
-    )  # fmt: skip
-
-
-def _read_on_images(work: Work, previous: Completed | None) -> dict[str, Any]:
-    """What a finetuned network depends on beside features and weights."""
-    recipe = work.recipe
-    if recipe.training.mode != "finetune":
-        return {}
-    settings = asdict(recipe.finetune)
-    return {
-        "finetune": {key: value for key, value in settings.items() if key not in WITHOUT_EFFECT},
-        "network": asdict(network_of(recipe)), "seed": recipe.seed, "precision": recipe.precision, "max_pixels": recipe.images.max_pixels,
-        "device": recipe.device.partition(":")[0],
-        "previous": previous.hash if previous is not None and recipe.finetune.start == "previous" else None,
-    }  # fmt: skip
 
 
 def _refuse_other_training(work: Work, stage: Stage) -> None:

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from reweigh.errors import ReweighError
 from reweigh.features.model_folder import load_model, write_model
-from reweigh.features.networks import create_network, wrap
+from reweigh.features.networks import Backbone, create_network, wrap
 from reweigh.probes.linear import fit_probe
 from reweigh.progress import Progress, silent
 from reweigh.training.classifier import HEAD
 from reweigh.training.finetuning import Finetuned, FinetuneTask, finetune
 from reweigh.training.inputs import OnImages, TrainingInputs
+from reweigh.training.probe_training import StoredHead
 from reweigh.training.settings import OWN_BACKBONE
 from reweigh.training.training_log import LOG
 
@@ -44,12 +45,16 @@ def train_finetuned(
     before = None
     if weighted and (inputs.with_baseline or starts_there):
         before = finetune(
-            _task(inputs, on, None, _first(inputs, on)), workspace / "baseline", key=f"{key}-baseline", name="baseline", progress=progress
+            finetune_task(inputs, on, None, _first(inputs, on)), workspace / "baseline", key=f"{key}-baseline", name="baseline", progress=progress
         )  # fmt: skip
         _write(inputs, on, before, folder / BASELINE_MODEL, workspace / "baseline")
     start = before.tensors if starts_there and before is not None else _first(inputs, on)
     trained = finetune(
-        _task(inputs, on, inputs.weights, start), workspace / "model", key=key, name="training", progress=progress
+        finetune_task(inputs, on, inputs.weights, start),
+        workspace / "model",
+        key=key,
+        name="training",
+        progress=progress,
     )
     _write(inputs, on, trained, folder / "model", workspace / "model")
     return {"mode": "finetune", **trained.facts}
@@ -76,7 +81,7 @@ def _first(inputs: TrainingInputs, on: OnImages) -> dict[str, torch.Tensor] | No
     return tensors | {f"{HEAD}.weight": torch.from_numpy(model.weight), f"{HEAD}.bias": torch.from_numpy(model.bias)}
 
 
-def _task(
+def finetune_task(
     inputs: TrainingInputs, on: OnImages, weights: NDArray[np.floating] | None, start: dict[str, torch.Tensor] | None
 ) -> FinetuneTask:
     def names(rows: NDArray[np.int64]) -> list[str]:
@@ -117,15 +122,22 @@ def _write(inputs: TrainingInputs, on: OnImages, made: Finetuned, folder: Path, 
     """The network as a model folder, and its log under the folder's name."""
     if not inputs.ranks.is_first:
         return
+    backbone, head = trained_network(made, on, device="cpu")
     state = {
         name.removeprefix("backbone."): value for name, value in made.tensors.items() if name.startswith("backbone.")
     }
-    network, view = create_network(on.network, is_pretrained=False)
-    network.load_state_dict(state)
-    backbone = wrap(network, view, on.network, device="cpu", precision=on.precision)
-    weight, bias = (made.tensors[f"{HEAD}.{name}"].float().numpy() for name in ("weight", "bias"))
     write_model(
-        folder, backbone, weight, bias, class_names=inputs.classes.names, synsets=inputs.classes.synsets, state=state,
+        folder, backbone, head.weight, head.bias, class_names=inputs.classes.names, synsets=inputs.classes.synsets, state=state,
         card={"is_pretrained": on.settings.start != "random"},
     )  # fmt: skip
     shutil.copyfile(workspace / LOG, folder.parent / (LOG if folder.name == "model" else f"{folder.name}-{LOG}"))
+
+
+def trained_network(made: Finetuned, on: OnImages, *, device: str) -> tuple[Backbone, StoredHead]:
+    """A finetuned classifier as what gives features, and the head on them."""
+    network, view = create_network(on.network, is_pretrained=False)
+    network.load_state_dict(
+        {name.removeprefix("backbone."): value for name, value in made.tensors.items() if name.startswith("backbone.")}
+    )
+    weight, bias = (made.tensors[f"{HEAD}.{name}"].float().numpy() for name in ("weight", "bias"))
+    return wrap(network, view, on.network, device=device, precision=on.precision), StoredHead(weight=weight, bias=bias)

@@ -122,6 +122,7 @@ def finetune(
             f"{task.device} has too little memory for {training.rows_at_once} images of {view.size} pixels at once: lower "
             f"finetune.micro_batch (gradients of a step add up, so the result stays the same), or finetune.network.input_size."
         ) from cause
+    stepper.let_go()
     return Finetuned(tensors=stepper.trained_tensors(), view=view, facts=_facts(task, schedule, unreadable))
 
 

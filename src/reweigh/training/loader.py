@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import multiprocessing.process
+import os
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -121,7 +124,7 @@ class _Decoding(Dataset[Any]):
 def _in_processes(task: _Task, items: Iterable[Item], *, workers: int, pinned: bool) -> Iterator[TrainingBatch]:
     loader = DataLoader(
         _Decoding(task), sampler=items, batch_size=None, num_workers=workers, prefetch_factor=AHEAD, pin_memory=pinned,
-        multiprocessing_context=_context(), worker_init_fn=_one_thread, collate_fn=_as_it_is,
+        multiprocessing_context=_context(), worker_init_fn=_begin_worker, collate_fn=_as_it_is,
     )  # fmt: skip
     batches = iter(loader)
     while True:
@@ -150,8 +153,20 @@ def _context() -> multiprocessing.context.BaseContext:
     return context
 
 
-def _one_thread(worker: int) -> None:
+def _begin_worker(worker: int) -> None:
+    """One thread, so that workers leave each other the cores; and an end when the training ends, however it ends.
+
+    torch asks for the parent's number, and that is the fork server's, which lives as long as its workers do.
+    """
     torch.set_num_threads(1)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(process: multiprocessing.process.BaseProcess) -> None:
+    process.join()
+    os._exit(1)
 
 
 def _as_it_is(value: Any) -> Any:

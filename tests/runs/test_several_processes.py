@@ -1,0 +1,167 @@
+"""Two and three processes give the bits of one, also where they cannot be dealt out evenly; an error of one is an error of all."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from reweigh.errors import ReweighError
+from reweigh.features.matrix import ArrayFeatures
+from reweigh.probes.linear import fit_probe
+from reweigh.ranks import ALONE, Ranks, agreed, from_owner, joined, ranks_of_environment, together
+from reweigh.runs.recipe import read_recipe
+from reweigh.runs.run import run
+from reweigh.runs.source import Source
+from reweigh.training.training_log import read_log
+
+PIXELS = ["backbone.name=pixels", "backbone.input_size=6", "features.block_rows=16", "evidence.n_folds=3", "threads=1"]
+NETWORK = [
+    "training.mode=finetune", "finetune.network.name=test_vit", "finetune.network.input_size=32", "finetune.start=random",
+    "finetune.epochs=4", "finetune.batch=12", "finetune.learning_rate=0.05", "finetune.log_steps=1", "precision=float32",
+]  # fmt: skip
+
+
+def _process(rank: int, world: int, port: int, work: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    os.environ |= {
+        "RANK": str(rank), "WORLD_SIZE": str(world), "LOCAL_RANK": str(rank), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port),
+    }  # fmt: skip
+    ranks = ranks_of_environment()
+    with joined(ranks):
+        work(ranks, *arguments)
+
+
+def in_processes(world: int, work: Callable[..., Any], *arguments: Any) -> list[int | None]:
+    """The exit codes of so many processes that do this together; they are ended after a minute."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    context = multiprocessing.get_context("spawn")
+    processes = [context.Process(target=_process, args=(rank, world, port, work, arguments)) for rank in range(world)]
+    for process in processes:
+        process.start()
+    ends = time.monotonic() + 60
+    for process in processes:
+        process.join(max(ends - time.monotonic(), 0.1))
+        if process.is_alive():
+            process.kill()
+            process.join()
+    return [process.exitcode for process in processes]
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three classes of noise about a grey level, 25, 24 and 22 images: no number of processes divides them."""
+    folder = tmp_path_factory.mktemp("several") / "photos"
+    generator = np.random.default_rng(0)
+    for label, (name, count) in enumerate({"dark": 25, "grey": 24, "light": 22}.items()):
+        (folder / name).mkdir(parents=True)
+        for number in range(count):
+            level = (40, 110, 190)[(label + (number % 10 == 0)) % 3]
+            pixels = np.clip(level + 40 * generator.standard_normal((12, 12, 3)), 0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(folder / name / f"{number:03d}.png")
+    return folder
+
+
+def _run(ranks: Ranks, photos: str, output: str, changes: list[str]) -> None:
+    run(Source(path=Path(photos)), read_recipe("auto", changes), output=Path(output), ranks=ranks)
+
+
+@pytest.mark.parametrize("world", [2, 3])
+def test_a_run_of_several_processes_leaves_the_bytes_of_one(photos: Path, tmp_path: Path, world: int) -> None:
+    _run(ALONE, str(photos), str(tmp_path / "one"), PIXELS)
+    assert in_processes(world, _run, str(photos), str(tmp_path / "many"), PIXELS) == [0] * world
+    for name in ("metrics.json", "weights.parquet", "verdicts.parquet", "model/model.safetensors"):
+        assert (tmp_path / "many" / name).read_bytes() == (tmp_path / "one" / name).read_bytes(), name
+    assert not list((tmp_path / "many").glob("run.lock*"))
+
+
+def test_finetuning_on_two_processes_follows_that_of_one(photos: Path, tmp_path: Path) -> None:
+    """Relative difference of the loss of each of the first twenty steps below 1e-4: a network with layer normalisation."""
+    _run(ALONE, str(photos), str(tmp_path / "one"), PIXELS + NETWORK)
+    assert in_processes(2, _run, str(photos), str(tmp_path / "two"), PIXELS + NETWORK) == [0, 0]
+    for log in ("log.jsonl", "baseline-log.jsonl"):
+        one, two = ([line["loss"] for line in _log(tmp_path / place / "04-training" / log)] for place in ("one", "two"))
+        assert len(one) == len(two) >= 20
+        np.testing.assert_allclose(two[:20], one[:20], rtol=1e-4)
+
+
+def _log(path: Path) -> list[dict[str, Any]]:
+    link = path.with_name("for-reading")
+    link.mkdir(exist_ok=True)
+    (link / "log.jsonl").write_bytes(path.read_bytes())
+    return read_log(link)
+
+
+def _fit(ranks: Ranks, folder: str) -> None:
+    generator = np.random.default_rng(0)
+    features = ArrayFeatures(generator.standard_normal((3500, 20)).astype(np.float32))
+    labels = generator.integers(0, 4, 3500)
+    probe = fit_probe(
+        features, np.arange(3500), labels, k=4, l2=0.01, weights=generator.uniform(0, 2, 3500), ranks=ranks
+    )
+    np.savez(Path(folder) / f"{ranks.world}-{ranks.rank}.npz", weight=probe.weight, bias=probe.bias)
+
+
+def test_a_probe_has_the_same_bits_on_one_two_and_five_processes(tmp_path: Path) -> None:
+    """Four blocks of rows: of five processes one owns none."""
+    _fit(ALONE, str(tmp_path))
+    one = np.load(tmp_path / "1-0.npz")
+    for world in (2, 5):
+        assert in_processes(world, _fit, str(tmp_path)) == [0] * world
+        for rank in range(world):
+            other = np.load(tmp_path / f"{world}-{rank}.npz")
+            np.testing.assert_array_equal(other["weight"], one["weight"])
+            np.testing.assert_array_equal(other["bias"], one["bias"])
+
+
+def _fail_on_one(ranks: Ranks, folder: str) -> None:
+    said = []
+    try:
+        with together(ranks):
+            if ranks.rank == 1:
+                raise ReweighError("no image 7 on this machine")
+    except ReweighError as error:
+        said.append(str(error))
+    try:
+        from_owner(ranks, "a row is not finite" if ranks.rank == 1 else (), 1)
+    except ReweighError as error:
+        said.append(str(error))
+    said.append(agreed(ranks, {"rank": ranks.rank})["rank"])
+    (Path(folder) / f"said-{ranks.rank}").write_text(repr(said))
+
+
+def test_an_error_of_one_process_is_raised_by_all_and_nobody_waits(tmp_path: Path) -> None:
+    assert in_processes(2, _fail_on_one, str(tmp_path)) == [0, 0]
+    expected = repr(["no image 7 on this machine", "a row is not finite", 0])
+    assert [(tmp_path / f"said-{rank}").read_text() for rank in (0, 1)] == [expected, expected]
+
+
+def _ask_for_too_much(ranks: Ranks, photos: str, output: str) -> None:
+    try:
+        _run(ranks, photos, output, [*PIXELS, *NETWORK, "finetune.batch=13"])
+    except ReweighError as error:
+        assert "multiple of the 2 processes" in str(error)
+        return
+    raise AssertionError("a batch that two processes cannot share was taken")
+
+
+def test_a_batch_that_cannot_be_shared_is_an_error_on_all(photos: Path, tmp_path: Path) -> None:
+    assert in_processes(2, _ask_for_too_much, str(photos), str(tmp_path / "run")) == [0, 0]
+
+
+def test_what_torchrun_says_is_read_and_nonsense_refused() -> None:
+    assert ranks_of_environment({}) == ALONE
+    assert ranks_of_environment({"RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "1"}) == Ranks(
+        rank=1, world=2, local_rank=1
+    )
+    with pytest.raises(ReweighError, match="torchrun"):
+        ranks_of_environment({"RANK": "2", "WORLD_SIZE": "2", "LOCAL_RANK": "0"})
