@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -22,13 +22,17 @@ from reweigh.errors import ReweighError
 if TYPE_CHECKING:
     import torch
 
-PATIENCE = timedelta(days=7)
-"""Rank 0 may index for hours while the others wait; a process that dies is noticed at once all the same."""
+PATIENCE = timedelta(days=1)
+"""Rank 0 may index for hours while the others wait. A process that dies is noticed at once, a machine that vanishes by this."""
 VARIABLES = ("RANK", "WORLD_SIZE", "LOCAL_RANK")
 
 
 class SharedError(ReweighError):
     """An error of one process that all of them raise; one of them says it for all."""
+
+
+class LostProcess(ReweighError):
+    """Another process is gone: there is nobody to agree with any more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,13 +107,18 @@ def all_succeed(ranks: Ranks, error: str | None) -> None:
 @contextmanager
 def together(ranks: Ranks) -> Iterator[None]:
     """A block that every rank does its part of: none leaves it before all have, and an error of one is an error of all."""
+    if ranks.world == 1:
+        yield
+        return
     error: str | None = None
     try:
         yield
+    except (LostProcess, SharedError):  # all of them know it already
+        raise
     except ReweighError as cause:
-        if ranks.world == 1:
-            raise
         error = str(cause)
+    except OSError as cause:
+        error = f"Process {ranks.rank}: {cause.strerror or cause} ({cause.filename or 'while writing'})."
     all_succeed(ranks, error)
 
 
@@ -137,12 +146,29 @@ def from_owner(ranks: Ranks, value: tuple[NDArray[Any] | float, ...] | str, owne
     return tuple(found)
 
 
+def dealt(ranks: Ranks, count: int, work: Callable[[int], tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """work(0) ... work(count - 1), tuples of arrays and numbers, done by the ranks in turn and told to all.
+
+    A ReweighError of one is raised by all.
+    """
+    own: dict[int, Any] = {}
+    for number in range(ranks.rank, count, ranks.world):
+        try:
+            own[number] = work(number)
+        except ReweighError as cause:
+            if ranks.world == 1:
+                raise
+            own[number] = str(cause)
+    return [from_owner(ranks, own.get(number, ()), number % ranks.world) for number in range(count)]
+
+
 def summed(ranks: Ranks, values: torch.Tensor) -> torch.Tensor:
     """The sum over all ranks of tensors of one shape, on every rank; in place."""
     if ranks.world > 1:
         import torch.distributed as dist
 
-        dist.all_reduce(values)
+        with _missing_the_lost():
+            dist.all_reduce(values)
     return values
 
 
@@ -151,8 +177,7 @@ def _sent(ranks: Ranks, data: bytes, *, owner: int) -> bytes:
     size = np.array([len(data)], np.int64)
     _broadcast(size.view(np.uint8), owner)
     room = np.frombuffer(data, np.uint8).copy() if ranks.rank == owner else np.empty(int(size[0]), np.uint8)
-    if len(room):
-        _broadcast(room, owner)
+    _broadcast(room, owner)
     return room.tobytes()
 
 
@@ -161,11 +186,18 @@ def _broadcast(room: NDArray[np.uint8], owner: int) -> None:
     import torch
     import torch.distributed as dist
 
-    values: torch.Tensor = torch.from_numpy(room)
+    if room.size:
+        with _missing_the_lost():
+            dist.broadcast(torch.from_numpy(room), src=owner)
+
+
+@contextmanager
+def _missing_the_lost() -> Iterator[None]:
+    """LostProcess for what torch says where another process is gone."""
     try:
-        dist.broadcast(values, src=owner)
+        yield
     except RuntimeError as cause:
-        raise ReweighError(
-            f"Process {owner} of this run has ended or cannot be reached any more ({str(cause).splitlines()[0]}); its own message says "
-            "why. The same command goes on where it was."
+        raise LostProcess(
+            "Another process of this run has ended or cannot be reached any more; its own message says why "
+            f"({str(cause).splitlines()[0]}). The same command goes on where it was."
         ) from cause

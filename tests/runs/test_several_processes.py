@@ -23,6 +23,8 @@ from reweigh.runs.run import run
 from reweigh.runs.source import Source
 from reweigh.training.training_log import read_log
 
+PRELOADED = ["torch.distributed", "faiss", "scipy.optimize", "reweigh.runs.run"]
+"""Loaded once, or every process would spend seconds on it."""
 PIXELS = ["backbone.name=pixels", "backbone.input_size=6", "features.block_rows=16", "evidence.n_folds=3", "threads=1"]
 NETWORK = [
     "training.mode=finetune", "finetune.network.name=test_vit", "finetune.network.input_size=32", "finetune.start=random",
@@ -44,7 +46,8 @@ def in_processes(world: int, work: Callable[..., Any], *arguments: Any) -> list[
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(PRELOADED)
     processes = [context.Process(target=_process, args=(rank, world, port, work, arguments)) for rank in range(world)]
     for process in processes:
         process.start()

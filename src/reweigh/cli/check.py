@@ -21,6 +21,7 @@ from reweigh.cli.options import (
     layout_options,
 )
 from reweigh.cli.run import show_plan
+from reweigh.ranks import joined, ranks_of_environment, together
 
 
 def check(
@@ -52,15 +53,20 @@ def check(
     from reweigh.runs.source import Source
 
     started = time.monotonic()
-    source = Source(path=data, layout=layout, options=layout_options(column, tar, labels, no_hash))
-    requested = recipe_for(source, recipe, changes or [], output)
-    if plan:
-        show_plan(source, requested, output, is_trained=False)
-        return
-    from reweigh.runs.check import check as check_labels
+    with joined(ranks := ranks_of_environment()):
+        with together(ranks):
+            source = Source(path=data, layout=layout, options=layout_options(column, tar, labels, no_hash))
+            requested = recipe_for(source, recipe, changes or [], output)
+        if plan:
+            with together(ranks):
+                if ranks.is_first:
+                    show_plan(source, requested, output, is_trained=False)
+            return
+        from reweigh.runs.check import check as check_labels
 
-    with console.watched() as progress:
-        result = check_labels(
-            source, requested, output=output, preview=not no_preview, cache=cache, progress=progress, say=console.tell
-        )
-    console.checked(result, time.monotonic() - started)
+        with console.watched(is_shown=ranks.is_first) as progress:
+            result = check_labels(
+                source, requested, output=output, preview=not no_preview, cache=cache, progress=progress, say=console.tell, ranks=ranks
+            )  # fmt: skip
+    if ranks.is_first:
+        console.checked(result, time.monotonic() - started)

@@ -13,7 +13,7 @@ import typer
 from reweigh import __version__
 from reweigh.cli import check, demo, evaluate, export, index, predict, report, run, webify
 from reweigh.errors import ReweighError
-from reweigh.ranks import SharedError
+from reweigh.ranks import ALONE, SharedError, ranks_of_environment
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "demo": demo.demo,
@@ -27,6 +27,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "webify": webify.webify,
 }
 
+SHARED = ("run", "check")
+"""Commands that several processes may work on together."""
 NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
 """Answers of the operating system that are about the user's files, not about this program."""
 
@@ -54,8 +56,14 @@ Version = Annotated[
 
 
 @app.callback(epilog="Start with **reweigh demo** (nothing to download), then **reweigh check PHOTOS**.")
-def reweigh(version: Version = False) -> None:
+def reweigh(context: typer.Context, version: Version = False) -> None:
     """Learn image classifiers from noisily labelled web images: see what is wrong, train, and get a page to show."""
+    command = context.invoked_subcommand
+    if command not in SHARED and (ranks := ranks_of_environment()) != ALONE:
+        raise SharedError(
+            f"reweigh {command} is the work of one process, found {ranks.world}; start it without torchrun. Several can share: "
+            f"{', '.join(SHARED)}."
+        )
 
 
 for name, command in COMMANDS.items():

@@ -23,7 +23,7 @@ from reweigh.cli.options import (
     Tars,
     layout_options,
 )
-from reweigh.ranks import joined, ranks_of_environment
+from reweigh.ranks import joined, ranks_of_environment, together
 
 if TYPE_CHECKING:
     from reweigh.runs.recipe import Recipe as Settings
@@ -64,19 +64,22 @@ def run(
     from reweigh.runs.opening import recipe_for
     from reweigh.runs.source import Source
 
-    source = Source(path=data, layout=layout, options=layout_options(column, tar, labels, no_hash))
-    requested = recipe_for(source, recipe, changes or [], output)
-    if plan:
-        show_plan(source, requested, output)
-        return
-    from reweigh.runs.run import run as run_recipe
+    with joined(ranks := ranks_of_environment()):
+        with together(ranks):
+            source = Source(path=data, layout=layout, options=layout_options(column, tar, labels, no_hash))
+            requested = recipe_for(source, recipe, changes or [], output)
+        if plan:
+            with together(ranks):
+                if ranks.is_first:
+                    show_plan(source, requested, output)
+            return
+        from reweigh.runs.run import run as run_recipe
 
-    ranks = ranks_of_environment()
-    with joined(ranks), console.watched(is_shown=ranks.is_first) as progress:
-        result = run_recipe(
-            source, requested, output=output, redo=redo, preview=not no_preview, cache=cache, progress=progress, say=console.tell,
-            ranks=ranks,
-        )  # fmt: skip
+        with console.watched(is_shown=ranks.is_first) as progress:
+            result = run_recipe(
+                source, requested, output=output, redo=redo, preview=not no_preview, cache=cache, progress=progress, say=console.tell,
+                ranks=ranks,
+            )  # fmt: skip
     if ranks.is_first:
         console.results(result.header, result.lines, result.notes, result.run)
 

@@ -49,7 +49,8 @@ Rows = NDArray[np.int64]
 Locate = Callable[[Rows], Sequence["ImageLocation"]]
 Uids = Callable[[Rows], Sequence[str]]
 
-PLAN, FAILURES, LOCK = "extraction.json", "unreadable.jsonl", "lock"
+PLAN, FAILURES, LOCK, STOP = "extraction.json", "unreadable.jsonl", "lock", "stop"
+"""STOP: one of several ranks has an error; the others end after the block that they are at."""
 LARGEST = float(np.finfo(np.float16).max)
 SAMPLE = 1024
 """Images that are decoded before a long extraction begins, spread over all rows."""
@@ -117,6 +118,7 @@ def extract(
         with together(ranks):
             if ranks.is_first:
                 stack.enter_context(_locked(folder))
+                (folder / STOP).unlink(missing_ok=True)
                 if not is_complete(folder):
                     _prepare(folder, backbone, n, settings)
         if not agreed(ranks, is_complete(folder)):
@@ -127,7 +129,12 @@ def extract(
                 if ranks.is_first:
                     known = _known_failures(folder, plan, marks)
             with together(ranks):
-                _extract_blocks(work, marks, known, progress)
+                try:
+                    _extract_blocks(work, marks, known, progress)
+                except ReweighError:
+                    if ranks.world > 1:
+                        (folder / STOP).touch()
+                    raise
             with together(ranks):
                 if ranks.is_first:
                     _finish(work)
@@ -213,6 +220,8 @@ def _extract_blocks(work: _Work, marks: NDArray[np.uint8], known: dict[int, str]
             done = min(done + work.ranks.world * len(rows), plan.n)  # the others are about as far
             rate = (done - begun) / (time.perf_counter() - start)
             progress("features", done, plan.n, f"{rate:,.0f} images/s, {len(failures)} unreadable")
+            if work.ranks.world > 1 and (folder / STOP).exists():
+                return
 
 
 def _feature_blocks(

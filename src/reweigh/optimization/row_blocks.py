@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
+from itertools import islice
 from typing import Any, TypeVar, cast
 
 from threadpoolctl import ThreadpoolController
@@ -53,18 +54,28 @@ def owner_of(block: slice, ranks: Ranks) -> int:
 
 
 def _from_owners(work: Callable[[slice], T], blocks: list[slice], n_threads: int, ranks: Ranks) -> Iterator[T]:
-    own = _mapped(work, [block for block in blocks if owner_of(block, ranks) == ranks.rank], n_threads)
-    for block in blocks:
-        owner = owner_of(block, ranks)
-        value: Any = ()
-        if owner == ranks.rank:
-            try:
-                value = next(own)
-            except ReweighError as cause:
-                value = str(cause)
-        is_tuple = isinstance(value, tuple | str)
-        found = from_owner(ranks, value if is_tuple else (value,), owner)
-        yield cast(T, found if len(found) > 1 else found[0])
+    """Every block's result; this rank is ahead with its own while it waits for the others'."""
+    own = iter([block for block in blocks if owner_of(block, ranks) == ranks.rank])
+    n_threads = n_threads or blas_threads()
+    with one_blas_thread(), ThreadPoolExecutor(n_threads) as pool:
+        begun = deque(pool.submit(work, block) for block in islice(own, 2 * n_threads))
+        for block in blocks:
+            owner = owner_of(block, ranks)
+            value: Any = ()
+            if owner == ranks.rank:
+                begun.extend(pool.submit(work, further) for further in islice(own, 1))
+                value = _outcome(begun.popleft())
+            found = from_owner(ranks, value, owner)
+            yield cast(T, found if len(found) > 1 else found[0])
+
+
+def _outcome(begun: Future[T]) -> Any:
+    """What a block gave, as a tuple, or its error in words."""
+    try:
+        value = begun.result()
+    except ReweighError as cause:
+        return str(cause)
+    return value if isinstance(value, tuple) else (value,)
 
 
 def _mapped(work: Callable[[slice], T], blocks: list[slice], n_threads: int) -> Iterator[T]:

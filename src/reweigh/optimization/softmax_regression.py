@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from reweigh.optimization.lbfgs import Minimum, minimise_convex
 from reweigh.optimization.row_blocks import blas_threads, block_ranges, map_blocks, map_in_order, one_blas_thread
-from reweigh.ranks import ALONE, Ranks
+from reweigh.ranks import ALONE, Ranks, from_owner
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -231,8 +231,11 @@ def minimise(
     """(weight (k, d), bias (k,), how it ended) of the scaled features, from `start` or from the classes' shares.
 
     `tolerance` bounds the error of a coefficient: in these coordinates the error is about the gradient, and one unit
-    of a coordinate is at most 1 / sqrt(l2) units of a coefficient.
+    of a coordinate is at most 1 / sqrt(l2) units of a coefficient. Of several ranks, rank 0 decides on every step and the others
+    work on their blocks of rows: processors of two kinds, which round differently, could not part ways.
     """
+    if not rows.ranks.is_first:
+        return _follow(rows, l2=l2)
     weight, bias = start if start is not None else (np.zeros((rows.k, rows.d)), np.log(rows.shares))
     by_weight = 1 / np.sqrt(axes.spread[:, None] * axes.variances + l2)
     by_bias = 1 / np.sqrt(axes.spread)
@@ -256,7 +259,8 @@ def minimise(
         return cast(F64, point.ravel())
 
     def objective(point: F64) -> tuple[float, F64]:
-        value, gradient, offsets = value_and_gradient(rows, *outwards(point), l2=l2)
+        _, *at = from_owner(rows.ranks, (True, *outwards(point)), owner=0)
+        value, gradient, offsets = value_and_gradient(rows, *at, l2=l2)
         return value, inwards(gradient, offsets, divide=False)
 
     with one_blas_thread():
@@ -266,7 +270,24 @@ def minimise(
             tolerance=max(tolerance * np.sqrt(l2), GRADIENT_FLOOR),
             max_iterations=max_iterations,
         )
-        return (*outwards(end.point), end)
+        weight, bias = outwards(end.point)
+    from_owner(
+        rows.ranks,
+        (False, weight, bias, end.value, end.gradient, end.iterations, end.evaluations, end.is_converged),
+        owner=0,
+    )
+    return weight, bias, end
+
+
+def _follow(rows: RegressionRows, *, l2: float) -> tuple[F64, F64, Minimum]:
+    """What `minimise` of rank 0 returns, on another rank, which takes part in every evaluation until it hears the end."""
+    while True:
+        goes_on, weight, bias, *end = from_owner(rows.ranks, (), owner=0)
+        if goes_on:
+            value_and_gradient(rows, weight, bias, l2=l2)
+            continue
+        names = ("value", "gradient", "iterations", "evaluations", "is_converged")
+        return weight, bias, Minimum(point=np.empty(0), **dict(zip(names, end, strict=True)))
 
 
 def _summed(parts: Iterable[F32], total: F64) -> F64:

@@ -12,6 +12,7 @@ from reweigh.probes.folds import hash_numbers
 from reweigh.probes.linear import Probe, ProbeProblem, Rows, Uids, predict, probe_problem, solve
 from reweigh.probes.settings import ProbeSettings
 from reweigh.progress import Progress, silent
+from reweigh.ranks import ALONE, Ranks, agreed, dealt
 
 DEFAULT_L2 = 0.02
 """Where nothing can be held out (no class has rows in two folds): best for a baseline of 5,000 web images."""
@@ -49,38 +50,54 @@ def choose_l2(
     seed: int,
     uids: Uids | None = None,
     progress: Progress = silent,
+    ranks: Ranks = ALONE,
 ) -> StrengthChoice:
     """The strength of `settings.l2_grid` with the lowest held-out log loss on the given labels.
 
     rows, labels, folds (n,), as `assign_folds` gives them; rows of fold -1 are left out. Every fold is held out up to
     3,000 rows, one fold above; of more than `settings.choice_rows` rows that many are drawn by hash. The path goes
     from strong to weak, each fit starting from the last, and ends once two losses in a row are above the best.
-    Held-out rows of a class that the other folds lack have no say: no strength could help them.
+    Held-out rows of a class that the other folds lack have no say: no strength could help them. Several `ranks` deal the
+    folds out among them, or share the rows of the only one, and choose what one alone would.
     """
     chosen = _drawn(rows, np.flatnonzero(folds >= 0), n=settings.choice_rows, seed=seed)
     rows, labels, folds = rows[chosen], labels[chosen], folds[chosen]
     numbers = np.unique(folds)
     held_out = numbers if len(rows) <= ALL_FOLDS_ROWS else numbers[:1]
-    splits = [_split(features, rows, labels, folds == fold, k=k, uids=uids) for fold in held_out]
-    splits = [split for split in splits if len(split.rows)]
-    n_rows = sum(len(split.rows) for split in splits)
+    dealers, sharers = (ranks, ALONE) if len(held_out) > 1 else (ALONE, ranks)
+    splits: dict[int, _Split] = {}
+    heads: dict[int, Probe] = {}
+
+    def begun(number: int) -> tuple[int]:
+        splits[number] = _split(
+            features, rows, labels, folds == held_out[number], k=k, uids=uids, ranks=sharers
+        )  # fmt: skip
+        return (len(splits[number].rows),)
+
+    judges = [count for (count,) in dealt(dealers, len(held_out), begun)]
+    judging = [number for number, count in enumerate(judges) if count]
+    n_rows = sum(judges)
     if n_rows == 0:
         return StrengthChoice(l2=DEFAULT_L2, grid=(), held_out_losses=(), n_folds=0, n_rows=0)
-    heads: list[Probe | None] = [None] * len(splits)
     losses: list[float] = []
     for l2 in settings.l2_grid:
-        total = 0.0
-        for number, split in enumerate(splits):
-            head = solve(
-                split.problem,
+
+        def judged(number: int, l2: float = l2) -> tuple[float]:
+            if number not in judging:
+                return (0.0,)
+            heads[number] = solve(
+                splits[number].problem,
                 l2=l2,
-                start=heads[number],
+                start=heads.get(number),
                 tolerance=CHOICE_TOLERANCE,
                 max_iterations=settings.max_iterations,
             )
-            total += _loss(head, features, split)
-            heads[number] = head
-        losses.append(total / n_rows)
+            return (_loss(heads[number], features, splits[number]),)
+
+        total = 0.0
+        for (loss,) in dealt(dealers, len(held_out), judged):
+            total += loss
+        losses.append(agreed(ranks, total / n_rows))
         progress("strength", len(losses), len(settings.l2_grid), f"l2 {l2:g}: held-out loss {losses[-1]:.4f}")
         if len(losses) > RISES and min(losses[-RISES:]) > min(losses):
             break
@@ -88,7 +105,7 @@ def choose_l2(
         l2=settings.l2_grid[int(np.argmin(losses))],
         grid=settings.l2_grid[: len(losses)],
         held_out_losses=tuple(losses),
-        n_folds=len(splits),
+        n_folds=len(judging),
         n_rows=n_rows,
     )
 
@@ -110,8 +127,9 @@ def _split(
     *,
     k: int,
     uids: Uids | None,
+    ranks: Ranks,
 ) -> _Split:
-    problem = probe_problem(features, rows[~is_held_out], labels[~is_held_out], k=k, uids=uids)
+    problem = probe_problem(features, rows[~is_held_out], labels[~is_held_out], k=k, uids=uids, ranks=ranks)
     judges = np.flatnonzero(is_held_out & np.isin(labels, problem.present))
     return _Split(problem, rows[judges], labels[judges])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,12 @@ from reweigh.catalog.tables import read_classes, read_labels
 from reweigh.errors import ReweighError
 from reweigh.features.networks import Backbone
 from reweigh.progress import Progress, silent
+from reweigh.ranks import ALONE, Ranks, together
 from reweigh.runs.checked import VERDICT_CSV, VERDICT_FACTS, is_trained
 from reweigh.runs.folder import note, requested_before, same_request
 from reweigh.runs.judgeable import lone_class, needed_for, weak_classes
 from reweigh.runs.measured import Row, notes_of
-from reweigh.runs.one_class import lone_class_lines, look_at_lone_class, write_review
+from reweigh.runs.one_class import REVIEW, lone_class_lines, look_at_lone_class, write_review
 from reweigh.runs.opening import Opened, begin, opened
 from reweigh.runs.page import write_page
 from reweigh.runs.preview import preview as look_first
@@ -65,35 +66,41 @@ def check(
     cache: Path | None = None,
     progress: Progress = silent,
     say: Callable[[str], None] = lambda line: None,
+    ranks: Ranks = ALONE,
 ) -> CheckResult:
     """Judge the labels of this data in the folder that `run` takes, which goes on from there; arguments as of `run`.
 
     A model and its figures that are there already stay. Images of one class only are ordered by how unusual they are.
     Raises ReweighError for whatever the user can mend, and for a trained run that was made with other settings.
     """
-    with opened(source, output, cache=cache, progress=progress, say=say) as place:
-        _keep_model(place.folder, recipe)
+    with opened(source, output, cache=cache, progress=progress, say=say, ranks=ranks) as place:
+        with together(ranks):
+            _keep_model(place.folder, recipe)
         return _check_opened(place, recipe, preview=preview)
 
 
 def _check_opened(place: Opened, recipe: Recipe, *, preview: bool) -> CheckResult:
     folder, say = place.folder, place.say
     work = begin(place, recipe)
-    lone = lone_class(work.catalog, work.splits)
-    if lone is None:
-        check_folds(work)
-    backbone = load(work.recipe)
+    with together(place.ranks):
+        lone = lone_class(work.catalog, work.splits)
+        if lone is None:
+            check_folds(work)
+        backbone = load(work.recipe, place.ranks)
     if lone is not None:
         return _look_only(work, backbone, lone)
-    if preview:
-        look_first(work, backbone, say)
     had_model = is_trained(folder)
+    with together(place.ranks):
+        if preview and place.ranks.is_first:
+            look_first(replace(work, ranks=ALONE), backbone, say)
     done = checked_rounds(work, backbone, say)
     stages = [stage for one in done for stage in one.stages]
-    known = {**read_json(folder / "run.json").get("stages", {}), **hashes(folder, stages)}
-    note(folder, catalog=work.catalog.fingerprint, stages=known, places=places(folder, done[-1]))
-    say_reused(folder, stages, say)
-    write_page(folder, folder / "report.html", progress=place.progress)
+    with together(place.ranks):
+        if place.ranks.is_first:
+            known = {**read_json(folder / "run.json").get("stages", {}), **hashes(folder, stages)}
+            note(folder, catalog=work.catalog.fingerprint, stages=known, places=places(folder, done[-1]))
+            say_reused(folder, stages, say)
+            write_page(folder, folder / "report.html", progress=place.progress)
     return _result(work, [line for stage in stages for line in stage.notes] + _older_model(had_model, done))
 
 
@@ -120,10 +127,12 @@ def _look_only(work: Work, backbone: Backbone, label: int) -> CheckResult:
     """Of one class: copies, unreadable images, and an order by how unusual an image is. No verdicts and no page."""
     features = stored_features(work.run, features_stage(work, backbone))
     found = look_at_lone_class(work.catalog, features, label, seed=work.recipe.seed)
-    review = write_review(found, work.catalog, work.run)
+    with together(work.ranks):
+        if work.ranks.is_first:
+            write_review(found, work.catalog, work.run)
     return CheckResult(
         run=work.run, n=len(found.rows), lines=lone_class_lines(found, read_classes(work.catalog).names[label]), tables=[],
-        notes=[*work.catalog.counts["warnings"], needed_for(work.catalog, label)], files=[("review", review)],
+        notes=[*work.catalog.counts["warnings"], needed_for(work.catalog, label)], files=[("review", work.run / REVIEW)],
         next_steps=[],
     )  # fmt: skip
 

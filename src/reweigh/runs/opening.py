@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reweigh.catalog.splits import resolve_splits
+from reweigh.catalog.tables import Catalog
 from reweigh.errors import ReweighError
+from reweigh.features.devices import resolve_device
 from reweigh.progress import Progress, silent
-from reweigh.ranks import ALONE, Ranks, together
+from reweigh.ranks import ALONE, Ranks, agreed, together
 from reweigh.recipes import DEFAULT_RECIPE
 from reweigh.runs.folder import (
     abandon,
@@ -19,11 +21,12 @@ from reweigh.runs.folder import (
     requested_before,
     resolved_before,
     stored_recipe,
+    versions,
     write_resolved,
 )
 from reweigh.runs.lock import locked
 from reweigh.runs.recipe import Recipe, read_recipe
-from reweigh.runs.resolve import resolve, set_threads
+from reweigh.runs.resolve import device_of, resolve, set_threads
 from reweigh.runs.source import Source, catalog_of, original, output_of
 from reweigh.runs.work import Work
 
@@ -62,23 +65,21 @@ def opened(
 
     Of several ranks, rank 0 holds the lock for all, and alone reports. Raises ReweighError for a folder that is something else, or a run on other data.
     """
-    folder = output_of(source, output)
-    data = original(source)
+    with together(ranks):
+        folder, data = output_of(source, output), original(source)
     if not ranks.is_first:
         with together(ranks):
             pass  # rank 0 locks the folder, or says why it cannot
-        quiet = Opened(data=data, folder=folder, cache=cache, progress=silent, say=lambda line: None, ranks=ranks)
-        yield quiet
+        yield Opened(data=data, folder=folder, cache=cache, progress=silent, say=lambda line: None, ranks=ranks)
         return
     created = not folder.exists()
-    place = Opened(data=data, folder=folder, cache=cache, progress=progress, say=say, ranks=ranks)
     try:
         with ExitStack() as stack:
             with together(ranks):
                 check_run(folder, data)
                 folder.mkdir(parents=True, exist_ok=True)
                 stack.enter_context(locked(folder))
-            yield place
+            yield Opened(data=data, folder=folder, cache=cache, progress=progress, say=say, ranks=ranks)
     finally:
         if created and folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
@@ -89,9 +90,11 @@ def begin(run: Opened, recipe: Recipe) -> Work:
     with together(run.ranks):
         if run.ranks.is_first:
             _settle(run, recipe)
-    resolved = stored_recipe(run.folder)
-    set_threads(resolved.threads)
-    catalog = catalog_of(run.data, run.folder)
+    with together(run.ranks):
+        resolved = stored_recipe(run.folder)
+        set_threads(resolved.threads)
+        catalog = catalog_of(run.data, run.folder)
+    _check_same(run.ranks, resolved, catalog)
     run.say(
         f"{catalog.n:,} images of {catalog.k:,} classes; backbone {resolved.backbone.name} on {resolved.device} "
         f"in {resolved.precision}, {resolved.threads} threads{f', {run.ranks.world} processes' if run.ranks.world > 1 else ''}"
@@ -101,6 +104,21 @@ def begin(run: Opened, recipe: Recipe) -> Work:
         splits=resolve_splits(catalog, test_fraction=resolved.evaluation.test_fraction, seed=resolved.seed), place=run.folder,
         ranks=run.ranks,
     )  # fmt: skip
+
+
+def _check_same(ranks: Ranks, recipe: Recipe, catalog: Catalog) -> None:
+    """Raise ReweighError where a process could have no part in the run: another catalog, other versions, no GPU for it."""
+    if ranks.world == 1:
+        return
+    own = {"catalog": catalog.fingerprint, **versions()}
+    first = agreed(ranks, own)
+    with together(ranks):
+        resolve_device(device_of(recipe.device, ranks))
+        other = [f"{name} {own[name]} instead of {first[name]}" for name in own if own[name] != first[name]]
+        if other:
+            raise ReweighError(
+                f"Process {ranks.rank} has {', '.join(other)}; all processes of a run need the same versions and see the same folders."
+            )
 
 
 def _settle(run: Opened, recipe: Recipe) -> None:

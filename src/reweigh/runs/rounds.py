@@ -63,7 +63,9 @@ def all_rounds(work: Work, backbone: Backbone, say: Say) -> list[Round]:
 def checked_rounds(work: Work, backbone: Backbone, say: Say) -> list[Round]:
     """Every round without its training. The results lie at the top of the run; a model and figures of it stay as they are."""
     done = [_checked(here, backbone, say) for here in _places_of_rounds(work, say)]
-    _publish(work, done[-1], [])
+    with together(work.ranks):
+        if work.ranks.is_first:
+            _publish(work, done[-1], [])
     return done
 
 

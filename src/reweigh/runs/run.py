@@ -67,7 +67,7 @@ def _run_opened(place: Opened, recipe: Recipe, *, redo: str | None, preview: boo
         if redo and place.ranks.is_first:
             stages.forget(folder, redo)
         check_folds(work)
-    backbone = load(work.recipe, place.ranks)
+        backbone = load(work.recipe, place.ranks)
     with together(place.ranks):
         if preview and place.ranks.is_first:
             look_first(replace(work, ranks=ALONE), backbone, say)
