@@ -49,3 +49,31 @@ class AugmentationSettings:
     """Alpha of mixup's Beta distribution; 0: none."""
     cutmix: float = 0.0
     """Alpha of cutmix's; with mixup, each step takes one of the two by a fair coin. 0: none."""
+
+    def __post_init__(self) -> None:
+        low, high = self.crop_scale
+        if not 0 < low <= high <= 1:
+            raise ReweighError(
+                f"finetune.augmentation.crop_scale must be two rising shares above 0 and at most 1, found {self.crop_scale}."
+            )
+        low, high = self.crop_ratio
+        if not 0 < low <= high < float("inf"):
+            raise ReweighError(
+                f"finetune.augmentation.crop_ratio must be two rising numbers above 0, found {self.crop_ratio}."
+            )
+        for name in ("flip", "erasing"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ReweighError(
+                    f"finetune.augmentation.{name} is a probability from 0 to 1, found {getattr(self, name)}."
+                )
+        for name in ("mixup", "cutmix"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise ReweighError(
+                    f"finetune.augmentation.{name} must be 0 (none) or more, found {getattr(self, name)}."
+                )
+        if self.rand_operations < 1:
+            raise ReweighError(
+                f"finetune.augmentation.rand_operations must be 1 or more, found {self.rand_operations}."
+            )
+        if not 0 <= self.rand_magnitude <= 30:
+            raise ReweighError(f"finetune.augmentation.rand_magnitude must lie in 0..30, found {self.rand_magnitude}.")
