@@ -89,7 +89,10 @@ def main() -> None:
     for name in ("bare", "ours"):
         said = (f"{clock} {1e3 * middle(found[name][clock]) / chosen.block:8.2f} ms" for clock in ratios)
         print(f"  {name:5s} {'   '.join(said)} a step")
-    print(f"  overhead {'   '.join(f'{clock} {100 * ratio:+.2f} %' for clock, ratio in ratios.items())}")
+    said = (
+        f"{clock} {100 * low:+.2f} {100 * mid:+.2f} {100 * high:+.2f} %" for clock, (low, mid, high) in ratios.items()
+    )
+    print(f"  overhead (95 % interval about the median) {'   '.join(said)}")
     print(f"  mean loss {found['ours']['loss']:.5f}, bare {found['bare']['loss']:.5f}")
     if chosen.out:
         chosen.out.write_text(
@@ -179,9 +182,15 @@ def bare_loop(task: FinetuneTask, stored: torch.Tensor) -> Callable[[np.ndarray]
     return step
 
 
-def overhead(ours: list[float], bare: list[float]) -> float:
-    """Median over the blocks of ours against the bare one just before, less 1."""
-    return statistics.median(a / b for a, b in zip(ours, bare, strict=True)) - 1
+def overhead(ours: list[float], bare: list[float]) -> tuple[float, float, float]:
+    """Of the blocks' ratios to the bare one just before, less 1: the median, between the ends of its 95 % interval.
+
+    The interval of a median by order statistics: n / 2 -+ .98 sqrt(n) ratios lie below its ends.
+    """
+    ratios = sorted(a / b - 1 for a, b in zip(ours, bare, strict=True))
+    n, margin = len(ratios), 0.98 * len(ratios) ** 0.5
+    low, high = max(int(n / 2 - margin), 0), min(int(n / 2 + margin) + 1, n - 1)
+    return ratios[low], statistics.median(ratios), ratios[high]
 
 
 def middle(seconds: list[float]) -> float:
