@@ -23,9 +23,9 @@ import simplejpeg
 import torch
 from PIL import Image
 
-from reweigh.timm_import import timm
 from reweigh.images.decoding import Decoded
 from reweigh.images.views import EvaluationView, encoded_view, view_pixels
+from reweigh.timm_import import timm
 
 MANY = 1 << 40
 

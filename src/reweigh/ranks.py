@@ -198,6 +198,6 @@ def _missing_the_lost() -> Iterator[None]:
         yield
     except RuntimeError as cause:
         raise LostProcess(
-            "Another process of this run has ended or cannot be reached any more; its own message says why "
-            f"({str(cause).splitlines()[0]}). The same command goes on where it was."
+            "Another process of this run has ended or cannot be reached any more; its own message says why. The same command goes "
+            "on where it was."
         ) from cause

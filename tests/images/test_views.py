@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from reweigh.errors import ReweighError
-from reweigh.timm_import import timm
 from reweigh.images.decoding import Decoded
 from reweigh.images.views import EvaluationView, apply, view_from_config, view_pixels
+from reweigh.timm_import import timm
 
 MANY = 10_000_000
 

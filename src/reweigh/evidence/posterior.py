@@ -68,7 +68,7 @@ def save_posterior(record: Posterior, folder: Path) -> None:
     others = {f.name for f in fields(verdicts)} - {*ROW_ARRAYS, *CLASS_ARRAYS, "confusions"}
     facts: dict[str, Any] = {
         "k": verdicts.confusions.k,
-        "verdicts": {name: _json(getattr(verdicts, name)) for name in others},
+        "verdicts": {name: _json(getattr(verdicts, name)) for name in sorted(others)},
     }
     if learnt is not None:
         (folder / "learnt").mkdir()

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from reweigh.catalog.tables import ImageLocation
 from reweigh.report.verdict_records import VerdictsData
-from reweigh.report.weight_records import Challenge, Comparison, Explanation, WeightsData
+from reweigh.report.weight_records import Challenge, Comparison, Explanation, MatchData, WeightsData
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,5 +86,7 @@ class ReportData:
     """Without and with weights; empty in a run without."""
     challenges: tuple[Challenge, ...] = ()
     weights: WeightsData | None = None
+    matches: MatchData | None = None
+    """None in a run without the weigher `image_text`."""
     verdicts: VerdictsData | None = None
     """None in a run of an earlier version, which made none"""

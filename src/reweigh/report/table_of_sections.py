@@ -7,6 +7,7 @@ from reweigh.report.sections.classes import classes
 from reweigh.report.sections.confusions import confusions
 from reweigh.report.sections.facts import facts
 from reweigh.report.sections.gallery import gallery
+from reweigh.report.sections.image_text import image_text
 from reweigh.report.sections.labels import labels
 from reweigh.report.sections.results import results
 from reweigh.report.sections.review import review
@@ -19,6 +20,7 @@ SECTIONS: dict[str, Section] = {
     "results": Section("Results", "results.html", results),
     "challenges": Section("Five challenges", "challenges.html", challenges),
     "weights": Section("Weights", "weights.html", weights),
+    "image_text": Section("Image and label text", "image_text.html", image_text),
     "gallery": Section("Images by class", "gallery.html", gallery),
     "classes": Section("Classes", "classes.html", classes),
     "confusions": Section("Confusions", "confusions.html", confusions),

@@ -178,3 +178,35 @@ class Explanation:
     because: str = ""
     """Why the weight is 0 all the same, where it is: a copy under another label."""
     neighbours: tuple[Neighbour, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scored:
+    """An image and how well it matches its label's text."""
+
+    uid: str
+    location: ImageLocation
+    label: str
+    score: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreBin:
+    """Images whose score lies in an interval."""
+
+    name: str
+    """`0.9 to 1`"""
+    n: int
+    images: tuple[Scored, ...]
+    """Some of them, drawn at random, best first."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MatchData:
+    """The section on image-text matching."""
+
+    said: str
+    """What was learnt from, and what labels are known by."""
+    histogram: Histogram
+    """Of the cosines, -1 to 1"""
+    bins: tuple[ScoreBin, ...]

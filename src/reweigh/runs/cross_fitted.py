@@ -63,7 +63,9 @@ def predict_by_networks(work: Work, inputs: EvidenceInputs, workspace: Path) -> 
     def fold(number: int, seen: NDArray[np.bool_], is_out: NDArray[np.bool_]) -> Iterator[NDArray[np.float32]]:
         # An early network has seen the image, but not often enough to know it by heart.
         name = "early" if early else f"fold {number + 1}" if number >= 0 else "all folds"
-        return _fold(work, inputs, workspace / "networks" / name.replace(" ", "-"), name, is_learnt if early else seen, is_out)
+        return _fold(
+            work, inputs, workspace / "networks" / name.replace(" ", "-"), name, is_learnt if early else seen, is_out
+        )
 
     return fold
 

@@ -23,6 +23,7 @@ from reweigh.runs.measured import metrics_lines, notes_of
 from reweigh.runs.page_challenges import Diagnosed, challenges
 from reweigh.runs.page_headline import cards, headline
 from reweigh.runs.page_images import Seen, class_images
+from reweigh.runs.page_matches import match_data
 from reweigh.runs.page_results import comparisons
 from reweigh.runs.page_verdicts import page_verdicts, verdicts_data
 from reweigh.runs.page_weights import weights_data
@@ -93,6 +94,7 @@ def gather(run: Path, recipe: Recipe) -> ReportData:
         comparisons=comparisons(metrics),
         challenges=() if diagnosed is None else challenges(diagnosed),
         weights=None if weighing is None else weights_data(weighing, catalog, names, metrics),
+        matches=None if weighing is None else match_data(weighing, catalog, names),
         verdicts=None
         if judged_labels is None
         else verdicts_data(judged_labels, catalog, held_out, n_images=recipe.report.images_to_review),

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from reweigh.errors import ReweighError
 from reweigh.progress import Progress, silent
+from reweigh.timm_import import torchvision_part
 
 if TYPE_CHECKING:
     import torch
@@ -57,14 +58,21 @@ def mean_of_tokens(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
 
 
 def _loaded(encoder: str) -> tuple[Any, Any]:
+    torchvision_part("transforms")  # transformers imports torchvision where there is one, by whose door it loads at all
     try:
         from transformers import AutoModel, AutoTokenizer
+        from transformers.utils import logging
     except ImportError as cause:
         raise ReweighError("A sentence encoder needs the package transformers; install reweigh[text].") from cause
+    has_bar = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()  # only the command line writes to the screen
     try:
         tokenizer = AutoTokenizer.from_pretrained(encoder, local_files_only=True)
         return tokenizer, AutoModel.from_pretrained(encoder, local_files_only=True)
-    except (OSError, ValueError) as cause:
+    except (OSError, ValueError, ImportError) as cause:
         raise ReweighError(
             f"No sentence encoder {encoder!r}: neither a folder with a model and its tokenizer nor one that was loaded before ({str(cause).splitlines()[0]})"
         ) from cause
+    finally:
+        if has_bar:
+            logging.enable_progress_bar()

@@ -134,7 +134,8 @@ def _again(number: int, line: bytes, rest: Iterator[tuple[int, bytes]]) -> Itera
 
 def _values(parts: Sequence[bytes], path: Path, number: int, word: str) -> NDArray[np.float32]:
     try:
-        values = np.array([float(part) for part in parts], np.float32)
+        with np.errstate(over="ignore"):  # becomes infinite, and is refused below
+            values = np.array([float(part) for part in parts]).astype(np.float32)
     except ValueError as cause:
         raise ReweighError(f"{path}, line {number}: a value of {word!r} is not a number.") from cause
     if not np.isfinite(values).all():

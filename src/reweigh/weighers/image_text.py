@@ -20,6 +20,9 @@ TRUSTED = 30
 """Ranks of the trusted source, and rows of a class without any, that are learnt from (URNet's slides: rank < 30)."""
 BLOCK = 4096
 COMPONENTS = 256
+SCORE_BINS = {"0.9 to 1": (0.9, 1.01), "0.7 to 0.8": (0.7, 0.8), "below 0.6": (-1.01, 0.6)}
+"""Name -> cosines from, and below: those that URNet's slides show images of."""
+EXAMPLES, HISTOGRAM_BINS = 6, 40
 PURPOSE = 7
 """Parts this weigher's random numbers from those of others."""
 
@@ -127,23 +130,19 @@ def fit_networks(evidence: Evidence, settings: ImageText) -> State:
     assert projection is not None
     state: State = {
         "mean": projection.mean, "axes": projection.axes, "trusted": np.array([source, len(at)], np.int64),
-        "n_folds": np.array([settings.n_folds], np.int64),
     }  # fmt: skip
     points = _points(evidence["features"], images.rows[at], state)
     fold = _folds(images, settings.n_folds)[at]
     known = np.flatnonzero(text.is_known)
     place = np.cumsum(text.is_known) - 1
-    for number in range(settings.n_folds):
-        seen = np.flatnonzero(fold != number) if settings.n_folds > 1 else np.arange(len(at))
-        seen = seen if len(seen) else np.arange(len(at))
-        fitted = fit_matching(
-            points[seen], place[images.labels[at[seen]]], scaled_texts(text.vectors[known]), _training(settings), seed=PURPOSE + number
-        )  # fmt: skip
-        texts = np.zeros((images.k, settings.size), np.float32)
-        texts[known] = fitted.texts
-        state[f"{number}.texts"] = texts
-        state |= {f"{number}.weights.{i}": value for i, value in enumerate(fitted.weights)}
-    return state
+    seen = [np.flatnonzero((fold != number) | (settings.n_folds == 1)) for number in range(settings.n_folds)]
+    fitted = fit_matching(
+        points, place[images.labels[at]], [rows if len(rows) else np.arange(len(at)) for rows in seen], scaled_texts(text.vectors[known]),
+        _training(settings), seed=PURPOSE,
+    )  # fmt: skip
+    texts = np.zeros((settings.n_folds, images.k, settings.size), np.float32)
+    texts[:, known] = fitted.texts
+    return {**state, "texts": texts, **{f"weights.{i}": value for i, value in enumerate(fitted.weights)}}
 
 
 def matching_scores(evidence: Evidence, state: State) -> NDArray[np.float32]:
@@ -152,17 +151,15 @@ def matching_scores(evidence: Evidence, state: State) -> NDArray[np.float32]:
 
     images = evidence["images"]
     score = np.full(len(images.labels), np.nan, np.float32)
-    fold = _folds(images, int(state["n_folds"][0]))
-    networks = [
-        Matching(weights=tuple(state[f"{number}.weights.{i}"] for i in range(4)), texts=state[f"{number}.texts"])
-        for number in range(int(state["n_folds"][0]))
-    ]
+    matching = Matching(weights=tuple(state[f"weights.{i}"] for i in range(4)), texts=state["texts"])
+    n_folds = len(matching.texts)
+    fold = _folds(images, n_folds)
     for start in range(0, len(score), BLOCK):
         here = slice(start, start + BLOCK)
         points = _points(evidence["features"], images.rows[here], state)
-        for number, matching in enumerate(networks):
+        for number in range(n_folds):
             own = np.flatnonzero(fold[here] == number)
-            score[start + own] = cosines_with_own(points[own], images.labels[here][own], matching)
+            score[start + own] = cosines_with_own(points[own], images.labels[here][own], matching, number)
     score[~evidence["label_text"].is_known[images.labels]] = np.nan
     return score
 
@@ -175,8 +172,26 @@ def scaled_texts(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def score_facts(score: NDArray[np.floating], rows: NDArray[np.int64]) -> dict[str, Any]:
-    """What the page shows of the cosines, as JSON: their histogram, and a few rows of the catalog in each bin of the slides."""
-    return {}
+    """What the page shows of the cosines (n,), as JSON: their histogram, and for each bin of the slides its images and some of them.
+
+    rows (n,) are those of the catalog; the examples are drawn by a hash of them.
+    """
+    from reweigh.probes.folds import hash_numbers
+
+    known = score[~np.isnan(score)]
+    counts, _ = np.histogram(np.clip(known, -1, 1), bins=HISTOGRAM_BINS, range=(-1, 1))
+    key = hash_numbers(rows, PURPOSE)
+    bins = {}
+    for name, (low, high) in SCORE_BINS.items():
+        own = np.flatnonzero((score >= low) & (score < high))
+        drawn = own[np.argsort(key[own], kind="stable")[:EXAMPLES]]
+        examples = [[int(rows[i]), round(float(score[i]), 4)] for i in drawn[np.argsort(-score[drawn], kind="stable")]]
+        bins[name] = {"n": len(own), "examples": examples}
+    return {
+        "counts": counts.tolist(),
+        "mean": float(known.mean(dtype=np.float64)) if len(known) else None,
+        "bins": bins,
+    }
 
 
 def _points(features: Any, rows: NDArray[np.int64], state: State) -> NDArray[np.float32]:

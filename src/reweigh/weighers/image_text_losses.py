@@ -12,54 +12,52 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Matches:
-    """A step's images against the texts of all k labels."""
+    """A step's images against the texts of all k labels; any number of such batches side by side (...)."""
 
     cosines: torch.Tensor
-    """(b, k) cos(u_i, v_c)"""
+    """(..., b, k) cos(u_i, v_c)"""
     own: torch.Tensor
-    """(b,) int64 label of each image"""
+    """(..., b) int64 label of each image"""
     other: torch.Tensor
-    """(b,) int64 one random other label; the own one where there is no other"""
-
-    @property
-    def right(self) -> torch.Tensor:
-        """(b,) cos(u_i, v_p) with the own text"""
-        return self.cosines.gather(1, self.own[:, None])[:, 0]
+    """(..., b) int64 one random other label; the own one where there is no other"""
 
 
 def softmax_losses(matches: Matches, *, temperature: float, margin: float) -> torch.Tensor:
-    """(b,) -log softmax(cos / temperature) of the own text among all: what is shipped."""
-    return (matches.cosines / temperature).logsumexp(dim=1) - matches.right / temperature
+    """(..., b) -log softmax(cos / temperature) of the own text among all: what is shipped."""
+    return (matches.cosines / temperature).logsumexp(dim=-1) - _with(matches, matches.own) / temperature
 
 
 def equation_8_losses(matches: Matches, *, temperature: float, margin: float) -> torch.Tensor:
-    """(b,) -[cos(u, v_p) - cos(u, v_n)], n one random other label: URNet eq. 8.
+    """(..., b) -[cos(u, v_p) - cos(u, v_n)], n one random other label: URNet eq. 8.
 
     Linear in both: it goes on rewarding pairs that are right already, and knows no order among the other texts.
     """
-    return matches.cosines.gather(1, matches.other[:, None])[:, 0] - matches.right
+    return _with(matches, matches.other) - _with(matches, matches.own)
 
 
 def hinge_losses(matches: Matches, *, temperature: float, margin: float) -> torch.Tensor:
-    """(b,) mean over the other labels in the batch of max(0, cos(u, v_n) - cos(u, v_p) + margin): what the slides mean."""
+    """(..., b) mean over the other labels of the batch of max(0, cos(u, v_n) - cos(u, v_p) + margin): what the slides mean."""
     return _hinge(matches, margin, sign=1)
 
 
 def printed_hinge_losses(matches: Matches, *, temperature: float, margin: float) -> torch.Tensor:
-    """(b,) the same with max(0, cos(u, v_p) - cos(u, v_n) + margin), as the slides print it: it pushes the right text away."""
+    """(..., b) the same with max(0, cos(u, v_p) - cos(u, v_n) + margin), as the slides print it: it pushes the right text away."""
     return _hinge(matches, margin, sign=-1)
 
 
 def _hinge(matches: Matches, margin: float, *, sign: int) -> torch.Tensor:
-    """Means over the negatives of each row, so that the size of the batch does not scale the loss."""
     import torch
 
-    in_batch = torch.zeros(matches.cosines.shape[1], dtype=torch.bool)
-    in_batch[matches.own] = True
-    is_negative = in_batch[None, :].repeat(len(matches.own), 1)
-    is_negative[torch.arange(len(matches.own)), matches.own] = False
-    gaps = (sign * (matches.cosines - matches.right[:, None]) + margin).clamp(min=0)
-    return (gaps * is_negative).sum(dim=1) / is_negative.sum(dim=1).clamp(min=1)
+    cosines, own = matches.cosines, matches.own
+    in_batch = torch.zeros_like(cosines[..., 0, :]).scatter(-1, own, 1.0)
+    is_negative = in_batch[..., None, :].expand_as(cosines).scatter(-1, own[..., None], 0.0)
+    gaps = (sign * (cosines - _with(matches, own)[..., None]) + margin).clamp(min=0)
+    return (gaps * is_negative).sum(dim=-1) / is_negative.sum(dim=-1).clamp(min=1)
+
+
+def _with(matches: Matches, labels: torch.Tensor) -> torch.Tensor:
+    """(..., b) cosine of each image with the text of this label."""
+    return matches.cosines.gather(-1, labels[..., None])[..., 0]
 
 
 MATCHING_LOSSES: dict[str, Callable[..., torch.Tensor]] = {
