@@ -32,12 +32,20 @@ def training_view(
     """The encoded image as a training step sees it, (size, size, 3) uint8. Raises Unreadable."""
     pixels = CROPS[settings.crop](view, settings, data, max_pixels, generator)
     if generator.random() < settings.flip:
-        pixels = pixels[:, ::-1]
+        pixels = mirrored(pixels)
     if settings.augment != "none":
         pixels = _augmented(pixels, settings, generator)
     if settings.erasing and generator.random() < settings.erasing:
         pixels = _erased(pixels, generator)
     return np.ascontiguousarray(pixels)
+
+
+def mirrored(pixels: Pixels) -> Pixels:
+    """(h, w, 3) from right to left, through torch: NumPy copies three reversed bytes at a time, twenty times slower."""
+    import torch
+
+    made: Pixels = torch.flip(torch.from_numpy(pixels), [1]).numpy()
+    return made
 
 
 def random_part(
@@ -147,12 +155,11 @@ def _augmented(pixels: Pixels, settings: AugmentationSettings, generator: np.ran
 @lru_cache
 def _policy(name: str, operations: int, magnitude: int) -> Any:
     transforms = torchvision_part("transforms")
-    bilinear = transforms.InterpolationMode.BILINEAR
     if name == "trivial":
-        return transforms.TrivialAugmentWide(interpolation=bilinear)
+        return transforms.TrivialAugmentWide()
     if name == "rand":
-        return transforms.RandAugment(num_ops=operations, magnitude=magnitude, interpolation=bilinear)
-    return transforms.AutoAugment(interpolation=bilinear)
+        return transforms.RandAugment(num_ops=operations, magnitude=magnitude)
+    return transforms.AutoAugment()
 
 
 def _erased(pixels: Pixels, generator: np.random.Generator) -> Pixels:
