@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,14 @@ from PIL import Image
 from reweigh.runs.recipe import read_recipe
 from reweigh.runs.run import run
 from reweigh.runs.source import Source
+from reweigh.training.training_log import read_log
 
 CHANGES = ["backbone.name=pixels", "backbone.input_size=6", "features.block_rows=64", "evidence.n_folds=3", "threads=1"]
+NETWORK = [
+    "training.mode=finetune", "finetune.network.name=test_resnet", "finetune.network.input_size=32", "finetune.start=random",
+    "finetune.epochs=2", "finetune.batch=128", "finetune.log_steps=1", "finetune.checkpoint_steps=1", "precision=float32",
+    "finetune.averaging=0.9",
+]  # fmt: skip
 DRIVER = """
 import os, signal, sys
 from pathlib import Path
@@ -64,8 +71,8 @@ def unbroken(photos: Path) -> tuple[bytes, list[str]]:
     return (output / "metrics.json").read_bytes(), seen
 
 
-def killed(photos: Path, output: Path, stage: str, at: int) -> int:
-    command = [sys.executable, "-c", DRIVER, str(photos), str(output), stage, str(at), *CHANGES]
+def killed(photos: Path, output: Path, stage: str, at: int, changes: Sequence[str] = CHANGES) -> int:
+    command = [sys.executable, "-c", DRIVER, str(photos), str(output), stage, str(at), *changes]
     return subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True).returncode
 
 
@@ -101,3 +108,17 @@ def test_a_finished_run_does_nothing_twice_and_redo_does(photos: Path, unbroken:
     run(Source(path=output), read_recipe("auto", CHANGES), redo="training", say=said.append)
     assert "unchanged, used again: 01-features, 02-evidence, 03-verdicts, 03-weights, 05-metrics" in said
     assert (output / "metrics.json").read_bytes() == unbroken[0]
+
+
+def test_a_killed_training_on_images_ends_in_the_same_bytes(photos: Path, tmp_path: Path) -> None:
+    """Killed in the middle of the network without weights, then of that with them."""
+    changes = [*CHANGES, *NETWORK]
+    once, again = tmp_path / "once", tmp_path / "again"
+    run(Source(path=photos), read_recipe("auto", changes), output=once)
+    for stage, at in (("baseline", 3), ("training", 4)):
+        assert killed(photos, again, stage, at, changes) == -signal.SIGKILL, stage
+    run(Source(path=photos), read_recipe("auto", changes), output=again)
+    for name in ("metrics.json", "model/model.safetensors", "04-training/baseline/model.safetensors"):
+        assert (again / name).read_bytes() == (once / name).read_bytes(), name
+    steps = [line["done_steps"] for line in read_log(again / "04-training")]
+    assert steps == sorted(set(steps)) and len(steps) == len(read_log(once / "04-training"))

@@ -20,6 +20,7 @@ from reweigh.errors import ReweighError
 from reweigh.features.backbones import resolve_backbone
 from reweigh.features.settings import BackboneSettings
 from reweigh.images.settings import AugmentationSettings, ImageSettings
+from reweigh.ranks import Ranks
 from reweigh.training.finetuning import Finetuned, FinetuneTask, epoch_plan, finetune, schedule_of
 from reweigh.training.settings import FinetuneSettings
 from reweigh.training.training_log import read_log
@@ -215,3 +216,23 @@ def test_the_log_of_a_killed_process_is_cut_where_the_resume_begins(photos: Path
         file.write(json.dumps({"loss": 9.0, "done_steps": 99}) + "\n" + '{"loss": 1')
     finetune(task_of(photos), tmp_path, key="a")
     assert [line["done_steps"] for line in read_log(tmp_path)] == list(range(1, 11))
+
+
+def test_more_processes_than_images_are_refused(photos: Path) -> None:
+    with pytest.raises(
+        ReweighError, match="40 images with a weight cannot be dealt out to 41 processes; start at most 40"
+    ):
+        schedule_of(task_of(photos, settings={"batch": 41}, ranks=Ranks(rank=0, world=41)))
+
+
+def test_a_gpu_without_enough_memory_says_what_to_lower(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """torch's own error, raised where a GPU would raise it."""
+
+    def step(*_: Any, **__: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr("reweigh.training.stepping.Stepper.step", step)
+    with pytest.raises(ReweighError, match=r"for 8 images of 32 pixels at once: lower finetune\.micro_batch"):
+        finetune(task_of(photos), tmp_path, key="a")

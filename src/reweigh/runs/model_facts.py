@@ -17,13 +17,14 @@ def model_facts(recipe: Recipe, metrics: dict[str, Any], *, data: str, weighers:
     """Facts of a trained round: `metrics` as metrics.json holds them, `data` where it was made from, `weighers` used."""
     training = metrics["training"]
     return CardFacts(
-        data=PurePath(data).name.removesuffix(".catalog"), images=training["rows"], training=_training(recipe, training),
+        data=PurePath(data).name.removesuffix(".catalog"), images=training["rows"], training=training_said(recipe, training),
         is_pretrained=not (training["mode"] == "finetune" and recipe.finetune.start == "random"),
         weighing=_weighing(weighers, metrics.get("weights")), figures=_figures(metrics),
     )  # fmt: skip
 
 
-def _training(recipe: Recipe, training: dict[str, Any]) -> str:
+def training_said(recipe: Recipe, training: dict[str, Any]) -> str:
+    """How the classifier was made, in words."""
     if training["mode"] == "probe":
         return "a linear last layer on features; the network stayed as it was"
     settings = recipe.finetune

@@ -20,6 +20,7 @@ from reweigh.report.page import render
 from reweigh.report.records import ReportData
 from reweigh.runs.folder import stored_recipe
 from reweigh.runs.measured import metrics_lines, notes_of
+from reweigh.runs.model_facts import training_said
 from reweigh.runs.page_challenges import Diagnosed, challenges
 from reweigh.runs.page_headline import cards, headline
 from reweigh.runs.page_images import Seen, class_images
@@ -33,6 +34,12 @@ from reweigh.runs.stored_weighing import stored_weighing
 from reweigh.whole_files import read_json, write_bytes
 
 CONFUSIONS = 200
+FITTED = {
+    "none": "{folds} folds that keep groups together",
+    "folds": "{folds} folds that keep groups together, a network trained on the images for each",
+    "early": "a network that has seen all images for few epochs",
+}
+"""`evidence.cross_fit` -> who predicted what"""
 
 
 def write_page(run: Path, output: Path, *, progress: Progress = silent) -> Path:
@@ -128,18 +135,22 @@ def _run_facts(record: dict[str, Any], recipe: Recipe, metrics: dict[str, Any]) 
     versions = record["versions"]
     return (
         ("backbone", f"{recipe.backbone.name}, {recipe.device}, {recipe.precision}"),
-        (
-            "classifier",
-            f"linear probe, l2 {metrics['held_out']['l2']:g} chosen by held-out loss"
-            if not recipe.probe.l2
-            else f"linear probe, l2 {recipe.probe.l2:g}",
-        ),
-        ("held-out predictions", f"{recipe.evidence.n_folds} folds that keep groups together"),
+        ("classifier", _classifier(recipe, metrics)),
+        ("held-out predictions", FITTED[recipe.evidence.cross_fit].format(folds=recipe.evidence.n_folds)),
         ("seed", str(recipe.seed)),
         ("started", record["started"]),
         ("versions", ", ".join(f"{name} {version}" for name, version in versions.items())),
         ("machine", ", ".join(f"{name} {value}" for name, value in record["machine"].items())),
     )
+
+
+def _classifier(recipe: Recipe, metrics: dict[str, Any]) -> str:
+    trained = metrics.get("training")
+    if trained is not None and trained["mode"] != "probe":
+        return f"{trained['network']}: {training_said(recipe, trained)}, weights on the {recipe.finetune.weights_on}"
+    if recipe.probe.l2:
+        return f"linear probe, l2 {recipe.probe.l2:g}"
+    return f"linear probe, l2 {metrics['held_out']['l2']:g} chosen by held-out loss"
 
 
 def _command(run: Path, record: dict[str, Any], recipe: Recipe) -> str:

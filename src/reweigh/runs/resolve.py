@@ -50,7 +50,7 @@ def resolve_network(settings: FinetuneSettings, backbone: BackboneSettings, *, d
         )
     if own:
         return settings.network
-    return resolve_backbone(settings.network, device=device, is_pretrained=settings.start != "random")
+    return resolve_backbone(settings.network, device=device, is_pretrained=settings.needs_pretrained)
 
 
 def network_of(recipe: Recipe) -> BackboneSettings:

@@ -180,7 +180,7 @@ def _start(task: FinetuneTask) -> tuple[Classifier, EvaluationView]:
     settings = task.settings
     classifier, view = make_classifier(
         task.network, k=task.k, dropout=settings.dropout, frozen_statistics=settings.frozen_statistics,
-        is_pretrained=settings.start != "random", seed=task.seed,
+        is_pretrained=settings.needs_pretrained, seed=task.seed,
     )  # fmt: skip
     if task.tensors is not None:
         put_tensors(classifier, task.tensors)

@@ -84,6 +84,11 @@ class FinetuneSettings:
     tensorboard: bool = False
     """Write TensorBoard's files beside log.jsonl (needs the extra `tensorboard`)."""
 
+    @property
+    def needs_pretrained(self) -> bool:
+        """Whether the network's published weights are its first ones."""
+        return self.start in ("backbone", "baseline")
+
     def __post_init__(self) -> None:
         for name in ("epochs", "batch", "log_steps"):
             if getattr(self, name) < 1:
