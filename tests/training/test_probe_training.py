@@ -22,7 +22,7 @@ from reweigh.training.probe_training import read_baseline, train_probe
 def inputs(values: np.ndarray, labels: np.ndarray, *, probe: ProbeSettings) -> TrainingInputs:
     settings = resolve_backbone(BackboneSettings(name="pixels", input_size=2), device="cpu")
     return TrainingInputs(
-        features=ArrayFeatures(values), rows=np.arange(len(values)), targets=labels, weights=None, l2=0.1, probe=probe,
+        features=ArrayFeatures(values), rows=np.arange(len(values)), labels=labels, targets=labels, weights=None, l2=0.1, probe=probe,
         backbone=load_backbone(settings, device="cpu", precision="float32"), classes=plain_classes(["a", "b"]),
         uids=lambda rows: [f"image {row}" for row in rows],
     )  # fmt: skip

@@ -41,7 +41,7 @@ def run(
         typer.Option(
             "--redo",
             metavar="STAGE",
-            help="Make a stage anew: features, evidence, verdicts, weights, training, metrics.",
+            help="Make a stage anew: features, evidence, verdicts, weights, targets, training, metrics.",
         ),
     ] = None,
     no_preview: NoPreview = False,

@@ -83,18 +83,19 @@ def make_held_out(
     progress: Progress = silent,
     ranks: Ranks = ALONE,
     predict_fold: PredictFold | None = None,
+    weights: NDArray[np.floating] | None = None,
 ) -> HeldOut:
     """Held-out predictions of these rows; labels and groups (n,) belong to `rows`, position by position.
 
-    The probes are neither weighted nor balanced. is_fitted (n,): rows that they may learn from, None = all with a label;
-    the others are judged all the same. `workspace`: a folder for finished folds; a second call with the same
+    weights (n,): of the rows that the probes learn from; those of the evidence have none. is_fitted (n,): rows that they may
+    learn from, None = all with a label; the others are judged all the same. `workspace`: a folder for finished folds; a second call with the same
     inputs goes on from there and returns the same bytes. Without it everything stays in memory. Of several `ranks`, which
     see the same workspace, rank 0 calls this and the others `help_with_held_out`.
     Raises ReweighError for labels outside -1..k-1, fewer groups than folds, and features that are not finite.
     """
     task = _task_of(
         features, rows, labels, groups, k=k, settings=settings or EvidenceSettings(), probe=probe or ProbeSettings(), seed=seed,
-        is_fitted=is_fitted, uids=uids, workspace=workspace, predict_fold=predict_fold,
+        is_fitted=is_fitted, uids=uids, workspace=workspace, predict_fold=predict_fold, weights=weights,
     )  # fmt: skip
     if ranks.world > 1:
         share_folds(task, seed=seed, progress=progress, ranks=ranks)
@@ -141,7 +142,7 @@ def help_with_held_out(inputs: EvidenceInputs, settings: EvidenceSettings, seed:
 def _task_of(
     features: FeatureMatrix, rows: Rows, labels: NDArray[np.integer], groups: NDArray[np.int64], *, k: int,
     settings: EvidenceSettings, probe: ProbeSettings, seed: int, is_fitted: NDArray[np.bool_] | None, uids: Uids | None,
-    workspace: Path | None, predict_fold: PredictFold | None,
+    workspace: Path | None, predict_fold: PredictFold | None, weights: NDArray[np.floating] | None = None,
 ) -> FoldTask:  # fmt: skip
     rows, labels = np.asarray(rows, np.int64), np.asarray(labels)
     check_labels(labels, rows, k=k, uids=uids, lowest=-1)
@@ -149,7 +150,7 @@ def _task_of(
     return FoldTask(
         features=features, rows=rows, labels=labels, is_learnt=learnt, k=k, probe=probe, uids=uids, workspace=workspace,
         predict_fold=predict_fold, fold=assign_folds(groups, labels, n_folds=settings.n_folds, seed=seed), n_folds=settings.n_folds,
-        m=None if should_be_dense(len(rows), k) else settings.kept_classes,
+        m=None if should_be_dense(len(rows), k) else settings.kept_classes, weights=weights,
     )  # fmt: skip
 
 
@@ -170,6 +171,7 @@ class FoldTask:
     uids: Uids | None
     workspace: Path | None
     predict_fold: PredictFold | None = None
+    weights: NDArray[np.floating] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,7 +213,7 @@ def _stored_fold(task: FoldTask, number: int, *, l2: float) -> _Part:
     else:
         head = fit_probe(
             task.features, task.rows[seen], task.labels[seen], k=task.k, l2=l2, tolerance=task.probe.tolerance,
-            max_iterations=task.probe.max_iterations, uids=task.uids,
+            max_iterations=task.probe.max_iterations, uids=task.uids, weights=None if task.weights is None else task.weights[seen],
         )  # fmt: skip
         blocks = predict(head, task.features, task.rows[is_out], uids=task.uids)
         is_converged = head.is_converged

@@ -18,16 +18,17 @@ SYMMETRIC = (0.1, 1.0)
 
 
 def row_losses(
-    logits: torch.Tensor, targets: torch.Tensor, *, loss: str, label_smoothing: float = 0.0, q: float = 0.7
-) -> torch.Tensor:
+    logits: torch.Tensor, targets: torch.Tensor, *, loss: str, label_smoothing: float = 0.0, q: float = 0.7, beta: float = 0.8
+) -> torch.Tensor:  # fmt: skip
     """(b,) float32 losses of logits (b, k) of any type against labels (b,) int64, or targets (b, k) whose rows sum to 1.
 
-    label_smoothing e: the target becomes (1 - e) t + e / k. `q` is read by the generalised cross-entropy.
+    label_smoothing e: the target becomes (1 - e) t + e / k. `q` is read by the generalised cross-entropy, `beta` by
+    bootstrapping.
     """
     of_row = look_up(loss, LOSSES, kind="loss")
     if label_smoothing:
         targets = _smoothed(targets, logits.shape[1], label_smoothing)
-    return of_row(logits.float(), targets if targets.ndim == 1 else targets.float(), q=q)
+    return of_row(logits.float(), targets if targets.ndim == 1 else targets.float(), q=q, beta=beta)
 
 
 def cross_entropy(logits: torch.Tensor, targets: torch.Tensor, **_: Any) -> torch.Tensor:
@@ -35,7 +36,7 @@ def cross_entropy(logits: torch.Tensor, targets: torch.Tensor, **_: Any) -> torc
     return F.cross_entropy(logits, targets, reduction="none")
 
 
-def generalised_cross_entropy(logits: torch.Tensor, targets: torch.Tensor, *, q: float) -> torch.Tensor:
+def generalised_cross_entropy(logits: torch.Tensor, targets: torch.Tensor, *, q: float, **_: Any) -> torch.Tensor:
     """sum_c t_c (1 - p_c^q) / q, (b,): Zhang and Sabuncu 2018, eq. 6. At q -> 0 the cross-entropy, at 1 1 - p.
 
     From log p: the slope of p^q is infinite at p = 0, and 1 - p^q loses its digits at small q.
@@ -44,6 +45,16 @@ def generalised_cross_entropy(logits: torch.Tensor, targets: torch.Tensor, *, q:
     if targets.ndim == 1:
         return -torch.expm1(q * _chosen(log_p, targets)) / q
     return -(targets * torch.expm1(q * log_p)).sum(dim=1) / q
+
+
+def bootstrapping(logits: torch.Tensor, targets: torch.Tensor, *, beta: float, **_: Any) -> torch.Tensor:
+    """-sum_c [beta t_c + (1 - beta) 1{c = argmax p}] log p_c, (b,): hard bootstrapping, Reed et al. 2014, eq. 7.
+
+    URNet's slides print it without the minus sign. No gradient goes through the argmax.
+    """
+    own = F.cross_entropy(logits, targets, reduction="none")
+    best = F.cross_entropy(logits, logits.detach().argmax(dim=1), reduction="none")
+    return beta * own + (1 - beta) * best
 
 
 def symmetric_cross_entropy(logits: torch.Tensor, targets: torch.Tensor, **_: Any) -> torch.Tensor:
@@ -77,4 +88,5 @@ LOSSES: dict[str, Callable[..., torch.Tensor]] = {
     "cross_entropy": cross_entropy,
     "generalised_cross_entropy": generalised_cross_entropy,
     "symmetric_cross_entropy": symmetric_cross_entropy,
+    "bootstrapping": bootstrapping,
 }

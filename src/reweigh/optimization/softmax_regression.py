@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import cast
+from typing import Protocol, cast
 
 import numpy as np
 import scipy.linalg
@@ -32,6 +32,12 @@ GRADIENT_FLOOR = 2e-7
 """Preconditioned gradient that float32 products can be trusted to resolve."""
 
 
+class BlockTargets(Protocol):
+    """Soft targets (n, k), read a block at a time."""
+
+    def __getitem__(self, block: slice, /) -> NDArray[np.floating]: ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class RegressionRows:
     """What a fit reads: rows of weight > 0, by block."""
@@ -41,7 +47,7 @@ class RegressionRows:
     k: int
     centred: Callable[[slice], F32]
     """Block -> rows less `mean`, (b, d) float32, not to be written to."""
-    targets: NDArray[np.int64] | NDArray[np.floating]
+    targets: NDArray[np.int64] | BlockTargets
     """(n,) class of each row, or (n, k) rows of non-negative numbers that sum to 1."""
     weights: F32
     """(n,), mean 1."""
@@ -75,7 +81,7 @@ def read_rows(
     n: int,
     d: int,
     k: int,
-    targets: NDArray[np.int64] | NDArray[np.floating],
+    targets: NDArray[np.int64] | BlockTargets,
     weights: F64,
     shares: F64,
     held_bytes: int = HELD_BYTES,

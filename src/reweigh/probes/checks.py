@@ -50,21 +50,6 @@ def check_labels(
         raise ReweighError(f"Labels must lie in {lowest}..{k - 1}; {name_row(rows[bad[0]], uids)} has {label}{hint}.")
 
 
-def check_targets(targets: NDArray, rows: NDArray[np.int64], *, k: int, uids: Uids | None = None) -> None:
-    """Refuses targets that are not (m, k) with rows of non-negative numbers that sum to 1 within 0.001."""
-    if targets.shape != (len(rows), k):
-        raise ReweighError(
-            f"Targets of {len(rows)} images and {k} classes must have shape {(len(rows), k)}, found {targets.shape}."
-        )
-    sums = targets.sum(axis=1, dtype=np.float64)
-    bad = np.flatnonzero(~((targets.min(axis=1) >= 0) & (np.abs(sums - 1) <= 1e-3)))
-    if len(bad):
-        raise ReweighError(
-            f"Targets must be 0 or more and sum to 1; those of {name_row(rows[bad[0]], uids)} "
-            f"sum to {sums[bad[0]]:.4g}, the lowest is {targets[bad[0]].min():.4g}."
-        )
-
-
 def check_finite(
     block: NDArray[np.float32], rows: NDArray[np.int64], *, uids: Uids | None = None
 ) -> NDArray[np.float32]:

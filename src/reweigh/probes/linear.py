@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from reweigh.errors import ReweighError
 from reweigh.features.matrix import FeatureMatrix
 from reweigh.optimization.softmax_regression import Coordinates, RegressionRows, coordinates, minimise, read_rows
-from reweigh.probes.checks import check_finite, check_labels, check_targets, check_weights
+from reweigh.probes.checks import check_finite, check_labels, check_weights
+from reweigh.probes.soft_targets import ChosenTargets, SoftTargets, checked_mass
 from reweigh.progress import Progress, silent
 from reweigh.ranks import ALONE, Ranks
 
@@ -69,7 +70,7 @@ class ProbeProblem:
 def fit_probe(
     features: FeatureMatrix,
     rows: Rows,
-    targets: NDArray[np.integer] | NDArray[np.floating],
+    targets: NDArray[np.integer] | NDArray[np.floating] | SoftTargets,
     *,
     k: int,
     l2: float,
@@ -83,7 +84,8 @@ def fit_probe(
 ) -> Probe:
     """The head that minimises sum w CE / sum w + l2/2 |W|^2 (bias free) over these rows of the features.
 
-    rows (m,) positions into `features`; targets (m,) labels in 0..k-1, or (m, k) distributions over the classes;
+    rows (m,) positions into `features`; targets (m,) labels in 0..k-1, or (m, k) distributions over the classes,
+    an array or rows that are made when they are asked for;
     weights (m,) >= 0, default 1. A row of weight 0 may have the label -1 and is not read at all.
     `start`: a head of the same classes and features to go on from. With one class only,
     the head gives it with certainty. A class without weight gets a zero row and a low bias. Several `ranks` call this with the
@@ -101,7 +103,7 @@ def fit_probe(
 def probe_problem(
     features: FeatureMatrix,
     rows: Rows,
-    targets: NDArray[np.integer] | NDArray[np.floating],
+    targets: NDArray[np.integer] | NDArray[np.floating] | SoftTargets,
     *,
     k: int,
     weights: NDArray[np.floating] | None = None,
@@ -109,15 +111,17 @@ def probe_problem(
     ranks: Ranks = ALONE,
 ) -> ProbeProblem:
     """The checked rows of a fit, read and centred, with the coordinates to fit them in; errors as `fit_probe`."""
-    rows, targets = np.asarray(rows, np.int64), np.asarray(targets)
+    rows = np.asarray(rows, np.int64)
     weights = check_weights(weights, rows, uids=uids)
     kept = np.flatnonzero(weights > 0)
-    rows, targets, weights = rows[kept], targets[kept] if len(targets) == len(weights) else targets, weights[kept]
     if targets.ndim == 1:
-        check_labels(targets, rows, k=k, uids=uids)
+        labels = np.asarray(targets)
+        labels = labels[kept] if len(labels) == len(weights) else labels
+        check_labels(labels, rows[kept], k=k, uids=uids)
+        mass = np.bincount(labels, weights=weights[kept], minlength=k).astype(np.float64)
     else:
-        check_targets(targets, rows, k=k, uids=uids)
-    mass = _class_mass(targets, weights, k)
+        mass = checked_mass(targets, rows, weights, kept, k=k, uids=uids)
+    rows, weights = rows[kept], weights[kept]
     present = np.flatnonzero(mass > 0)
 
     def read(block: slice) -> NDArray[np.float32]:
@@ -128,7 +132,7 @@ def probe_problem(
         n=len(rows),
         d=features.d,
         k=len(present),
-        targets=_among(targets, present, k),
+        targets=_among(labels, present, k) if targets.ndim == 1 else ChosenTargets(targets, kept, present),
         weights=weights,
         shares=mass[present] / mass[present].sum(),
         ranks=ranks,
@@ -194,20 +198,13 @@ def prediction_block(k: int) -> int:
     return int(np.clip(BLOCK_BYTES // (4 * k), 1, 4096))
 
 
-def _class_mass(targets: NDArray, weights: NDArray[np.float64], k: int) -> NDArray[np.float64]:
-    mass = np.bincount(targets, weights=weights, minlength=k) if targets.ndim == 1 else weights @ targets
-    return np.asarray(mass, np.float64)
-
-
-def _among(targets: NDArray, present: NDArray[np.int64], k: int) -> NDArray:
-    """Targets over the present classes only."""
+def _among(labels: NDArray, present: NDArray[np.int64], k: int) -> NDArray[np.int64]:
+    """Labels among the present classes."""
     if len(present) == k:
-        return targets.astype(np.int64) if targets.ndim == 1 else targets
-    if targets.ndim == 2:
-        return targets[:, present]
+        return labels.astype(np.int64)
     numbers = np.zeros(k, np.int64)
     numbers[present] = np.arange(len(present))
-    return numbers[targets]
+    return numbers[labels]
 
 
 def _scaled(start: Probe, problem: ProbeProblem) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -164,10 +164,12 @@ ARRAYS = tuple(field.name for field in fields(LogProbabilities) if field.name no
 
 
 def save_log_probabilities(record: LogProbabilities, folder: Path) -> None:
-    """Write NAME.npy of each array into an existing folder."""
+    """Write NAME.npy of each array into an existing folder; where only some rows are meant, those alone."""
     for name in ARRAYS:
         values = getattr(record, name)
         if values is not None:
+            if record.chosen is not None:
+                values = values[record.chosen]
             np.save(folder / f"{name}.npy", values, allow_pickle=False)
 
 

@@ -81,7 +81,7 @@ def _fold(
     on = replace(on_images(alone), settings=settings, device=on_images(work).device)
     backbone = load(recipe, work.ranks)
     given = TrainingInputs(
-        features=inputs.features, rows=inputs.rows[seen], targets=inputs.labels[seen], weights=None, l2=recipe.probe.l2 or HEAD_L2,
+        features=inputs.features, rows=inputs.rows[seen], labels=inputs.labels[seen], targets=inputs.labels[seen], weights=None, l2=recipe.probe.l2 or HEAD_L2,
         backbone=backbone, classes=read_classes(catalog), probe=recipe.probe, uids=inputs.uids, seed=recipe.seed, on_images=on,
     )  # fmt: skip
     key = hash_of([cross_fit_reads(work), name])

@@ -19,6 +19,7 @@ from reweigh.features.settings import BackboneSettings, FeatureSettings
 from reweigh.images.settings import ImageSettings
 from reweigh.probes.settings import ProbeSettings
 from reweigh.report.settings import ReportSettings
+from reweigh.targets.settings import TargetSettings
 from reweigh.training.settings import FinetuneSettings, TrainingSettings
 from reweigh.weighers.settings import WeightSettings
 
@@ -47,6 +48,8 @@ class Recipe:
     """The linear head on stored features."""
     weights: WeightSettings = field(default_factory=WeightSettings)
     """From evidence to one weight an image."""
+    targets: TargetSettings = field(default_factory=TargetSettings)
+    """What an image is taught, where it is not just its label."""
     training: TrainingSettings = field(default_factory=TrainingSettings)
     """How the classifier is made."""
     finetune: FinetuneSettings = field(default_factory=FinetuneSettings)

@@ -18,6 +18,7 @@ from reweigh.runs.recipe import Recipe, overridden
 from reweigh.runs.resolve import load, resolve
 from reweigh.runs.stages import STAGES, Completed
 from reweigh.runs.steps import features_stage, metrics_stage, publish, stored_features, training_stage
+from reweigh.runs.targets import targets_stage
 from reweigh.runs.verdicts import verdicts_stage
 from reweigh.runs.weights import WEIGHTS, weights_stage
 from reweigh.runs.work import Work
@@ -36,6 +37,8 @@ class Round:
     extracted: Completed
     judged: Completed
     weighed: Completed | None
+    targeted: Completed | None = None
+    """None where images are taught their labels"""
     trained: Completed | None = None
     """None where nothing was to be trained"""
     measured: Completed | None = None
@@ -43,7 +46,15 @@ class Round:
 
     @property
     def stages(self) -> list[Completed]:
-        done = [self.extracted, *self.gathered.pieces.values(), self.judged, self.weighed, self.trained, self.measured]
+        done = [
+            self.extracted,
+            *self.gathered.pieces.values(),
+            self.judged,
+            self.weighed,
+            self.targeted,
+            self.trained,
+            self.measured,
+        ]
         return [stage for stage in done if stage is not None]
 
 
@@ -88,11 +99,12 @@ def _round(
     round before, whose network may be gone on from."""
     backbone, features, one = _judged(work, backbone, say, before)
     earlier = previous or before
+    targeted = targets_stage(work, one.gathered, one.weighed) if before is None else before.targeted
     trained = training_stage(
-        work, backbone, features, one.gathered, one.weighed, None if earlier is None else earlier.trained
+        work, backbone, features, one.gathered, one.weighed, targeted, None if earlier is None else earlier.trained
     )
-    measured = metrics_stage(work, features, one.gathered, one.weighed, trained)
-    return replace(one, trained=trained, measured=measured)
+    measured = metrics_stage(work, features, one.gathered, one.weighed, trained, targeted)
+    return replace(one, targeted=targeted, trained=trained, measured=measured)
 
 
 def _checked(work: Work, backbone: Backbone, say: Say) -> Round:

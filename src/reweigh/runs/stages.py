@@ -16,7 +16,7 @@ from reweigh.whole_files import read_json, whole_folder, write_json
 
 MARK = "hash"
 """The file in a workspace that says which hash its unfinished work is of."""
-STAGES = ("01-features", "02-evidence", "03-verdicts", "03-weights", "04-training", "05-metrics")
+STAGES = ("01-features", "02-evidence", "03-verdicts", "03-weights", "03-targets", "04-training", "05-metrics")
 
 
 @dataclass(frozen=True, kw_only=True)

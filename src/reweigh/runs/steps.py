@@ -26,7 +26,8 @@ from reweigh.runs.gathering import Gathered, stored_piece
 from reweigh.runs.measured import Tested, measure, training_notes
 from reweigh.runs.on_images import on_images, read_by_mode
 from reweigh.runs.stages import Completed, Stage, complete, hash_of, unfinished
-from reweigh.runs.weights import measured_weights, stored_weights
+from reweigh.runs.targets import target_facts, taught
+from reweigh.runs.weights import measured_weights
 from reweigh.runs.work import STEP_VERSION, Work
 from reweigh.training.checkpoints import CHECKPOINTS
 from reweigh.training.inputs import TrainingInputs
@@ -105,7 +106,7 @@ def check_folds(work: Work) -> None:
 
 def training_stage(
     work: Work, backbone: Backbone, features: Features, gathered: Gathered, weighed: Completed | None,
-    previous: Completed | None = None,
+    targeted: Completed | None = None, previous: Completed | None = None,
 ) -> Completed:  # fmt: skip
     """The classifier, as a model folder that `predict` needs nothing else for; beside it, the same without weights.
 
@@ -115,14 +116,15 @@ def training_stage(
     reads = {
         "version": STEP_VERSION, "evidence": gathered.hashes["held_out"], "weights": None if weighed is None else weighed.hash,
         "training": asdict(recipe.training), "probe": asdict(recipe.probe), **read_by_mode(work, previous),
+        **({} if targeted is None else {"targets": targeted.hash, "weights_left": recipe.targets.weights}),
     }  # fmt: skip
 
     def make(target: Path, workspace: Path) -> list[str]:
         held_out: HeldOut = stored_piece(gathered, "held_out")
         images = gathered.images
-        weights = None if weighed is None else stored_weights(weighed.folder, images.rows, work.splits.train)
+        lesson = taught(work, gathered, weighed, targeted)
         inputs = TrainingInputs(
-            features=features, rows=images.rows, targets=images.labels, weights=weights,
+            features=features, rows=images.rows, labels=images.labels, targets=lesson.targets, weights=lesson.weights,
             l2=recipe.probe.l2 or held_out.l2, backbone=backbone, classes=read_classes(catalog), probe=recipe.probe,
             with_baseline=recipe.training.baseline, uids=lambda at: read_uids(catalog, at), seed=recipe.seed, ranks=work.ranks,
             on_images=on_images(work, previous) if recipe.training.mode == "finetune" else None,
@@ -147,8 +149,8 @@ def _refuse_other_training(work: Work, stage: Stage) -> None:
 
 
 def metrics_stage(
-    work: Work, features: Features, gathered: Gathered, weighed: Completed | None, trained: Completed
-) -> Completed:
+    work: Work, features: Features, gathered: Gathered, weighed: Completed | None, trained: Completed, targeted: Completed | None = None
+) -> Completed:  # fmt: skip
     """Figures on the test images and on the held-out predictions; results only, so that equal runs give equal bytes."""
     recipe = work.recipe
 
@@ -162,6 +164,12 @@ def metrics_stage(
         )  # fmt: skip
         if weighed is not None:
             metrics["weights"] = measured_weights(work, gathered, weighed)
+        if targeted is not None:
+            metrics["targets"] = {
+                "policy": recipe.targets.policy,
+                "source": recipe.targets.source,
+                **target_facts(targeted),
+            }
         metrics["training"] = read_json(trained.folder / "training.json")
         write_json(target / "metrics.json", metrics)
         return []

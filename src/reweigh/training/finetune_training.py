@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,17 +36,17 @@ def train_finetuned(
     keeps checkpoints: a call with the same `key` goes on where a killed process was. All ranks call this; rank 0 writes.
     """
     on = _on_images(inputs)
-    weighted = inputs.weights is not None
     starts_there = on.settings.start == "baseline"
-    if starts_there and not weighted:
+    if starts_there and inputs.is_plain:
         raise ReweighError(
             'finetune.start = "baseline" goes on from a network trained without weights, but this recipe has none; set weights.use, or '
             'finetune.start = "backbone".'
         )
     before = None
-    if weighted and (inputs.with_baseline or starts_there):
+    if not inputs.is_plain and (inputs.with_baseline or starts_there):
+        plain = replace(inputs, targets=inputs.labels, weights=None)
         before = finetune(
-            finetune_task(inputs, on, None, _first(inputs, on)), workspace / "baseline", key=f"{key}-baseline", name="baseline", progress=progress
+            finetune_task(plain, on, None, _first(inputs, on)), workspace / "baseline", key=f"{key}-baseline", name="baseline", progress=progress
         )  # fmt: skip
         _write(inputs, on, before, folder / BASELINE_MODEL, workspace / "baseline")
     start = before.tensors if starts_there and before is not None else _first(inputs, on)

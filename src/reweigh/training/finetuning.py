@@ -22,6 +22,7 @@ from reweigh.features.settings import BackboneSettings
 from reweigh.images.settings import ImageSettings
 from reweigh.images.views import EvaluationView
 from reweigh.optimization.schedules import scaled_rate
+from reweigh.probes.soft_targets import SoftTargets
 from reweigh.progress import Progress, silent
 from reweigh.ranks import ALONE, Ranks, summed
 from reweigh.training.checkpoints import Checkpoint, last_checkpoint, write_checkpoint
@@ -53,7 +54,7 @@ class FinetuneTask:
     k: int
     rows: Rows
     """(n,) rows of the catalog, ascending."""
-    targets: NDArray[Any]
+    targets: NDArray[np.integer] | SoftTargets
     """(n,) class indices, or (n, k) soft targets."""
     weights: NDArray[np.floating] | None = None
     """(n,) 0 or more; None: all equal."""
@@ -359,6 +360,6 @@ def _facts(task: FinetuneTask, schedule: Schedule, unreadable: dict[int, str]) -
     settings = asdict(task.settings)
     return {
         "network": task.network.name, "rows": schedule.n_rows, "batch": schedule.batch, "wanted_batch": task.settings.batch, "epochs": schedule.epochs,
-        "steps": schedule.total, "weighted": task.weights is not None, "unreadable": len(unreadable),
+        "steps": schedule.total, "weighted": task.weights is not None or task.targets.ndim == 2, "unreadable": len(unreadable),
         "learning_rate": scaled_rate(settings["learning_rate"], batch=schedule.batch),
     }  # fmt: skip

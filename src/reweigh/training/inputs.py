@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +16,7 @@ from reweigh.features.settings import BackboneSettings
 from reweigh.images.settings import ImageSettings
 from reweigh.probes.linear import Uids
 from reweigh.probes.settings import ProbeSettings
+from reweigh.probes.soft_targets import SoftTargets
 from reweigh.ranks import ALONE, Ranks
 from reweigh.training.settings import FinetuneSettings
 
@@ -44,7 +44,9 @@ class TrainingInputs:
     features: FeatureMatrix
     rows: NDArray[np.int64]
     """(n,) rows of the catalog, and of the features, that are trained on, ascending."""
-    targets: NDArray[Any]
+    labels: NDArray[np.integer]
+    """(n,) given labels: what the model without weights is taught."""
+    targets: NDArray[np.integer] | SoftTargets
     """(n,) class indices, or (n, k) soft targets."""
     weights: NDArray[np.floating] | None
     """(n,) weights, 0 or more; None: all equal."""
@@ -54,10 +56,15 @@ class TrainingInputs:
     classes: Classes
     probe: ProbeSettings
     with_baseline: bool = False
-    """Whether the same is also trained without weights, to be compared with."""
+    """Whether one without weights, on the given labels, is also trained, to be compared with."""
     uids: Uids | None = None
     """Names of rows of the features, for errors."""
     seed: int = 0
     ranks: Ranks = ALONE
     on_images: OnImages | None = None
     """None where the images are not at hand: a probe needs none."""
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether every image counts the same and is taught its label: then there is nothing to compare with."""
+        return self.weights is None and self.targets.ndim == 1

@@ -12,6 +12,7 @@ from safetensors.numpy import load_file, save_file
 
 from reweigh.features.model_folder import write_model
 from reweigh.probes.linear import Probe, fit_probe
+from reweigh.probes.soft_targets import SoftTargets
 from reweigh.progress import Progress, silent
 from reweigh.training.inputs import TrainingInputs
 
@@ -33,11 +34,11 @@ def train_probe(
 ) -> dict[str, Any]:
     """Fit the head and write the model into `folder`/model; returns what was chosen and found, as JSON.
 
-    With weights and `with_baseline`, the head without weights goes to `folder`/baseline.safetensors. A fit takes seconds to
+    With weights or soft targets and `with_baseline`, the head without them goes to `folder`/baseline.safetensors. A fit takes seconds to
     minutes: `workspace` and `key` are not used.
     """
-    probe = _fit(inputs, inputs.weights, progress)
-    baseline = _fit(inputs, None, progress) if inputs.weights is not None and inputs.with_baseline else None
+    probe = _fit(inputs, inputs.targets, inputs.weights, progress)
+    baseline = _fit(inputs, inputs.labels, None, progress) if inputs.with_baseline and not inputs.is_plain else None
     if inputs.ranks.is_first:
         write_model(
             folder / "model",
@@ -53,7 +54,7 @@ def train_probe(
         "mode": "probe",
         "rows": len(inputs.rows) if inputs.weights is None else int((inputs.weights > 0).sum()),
         "l2": inputs.l2,
-        "weighted": inputs.weights is not None,
+        "weighted": not inputs.is_plain,
         "is_converged": probe.is_converged,
     }
 
@@ -65,8 +66,10 @@ def read_baseline(folder: Path) -> StoredHead | None:
     return StoredHead(**load_file(folder / BASELINE))
 
 
-def _fit(inputs: TrainingInputs, weights: NDArray[np.floating] | None, progress: Progress) -> Probe:
+def _fit(
+    inputs: TrainingInputs, targets: NDArray[np.integer] | SoftTargets, weights: NDArray[np.floating] | None, progress: Progress
+) -> Probe:  # fmt: skip
     return fit_probe(
-        inputs.features, inputs.rows, inputs.targets, k=len(inputs.classes.names), weights=weights, l2=inputs.l2,
+        inputs.features, inputs.rows, targets, k=len(inputs.classes.names), weights=weights, l2=inputs.l2,
         tolerance=inputs.probe.tolerance, max_iterations=inputs.probe.max_iterations, uids=inputs.uids, progress=progress, ranks=inputs.ranks,
     )  # fmt: skip

@@ -55,10 +55,14 @@ class FinetuneSettings:
     """How the learning rate falls after the warm-up: `cosine` to 0; `step` to a tenth at half and at three quarters."""
     warmup_epochs: float = 1.0
     """Epochs in which the learning rate rises from near 0, 0 or more; at most half of all."""
-    loss: Literal["cross_entropy", "generalised_cross_entropy", "symmetric_cross_entropy"] = "cross_entropy"
-    """Of one image; the two others bear wrong labels better (Zhang and Sabuncu 2018; Wang et al. 2019)."""
+    loss: Literal["cross_entropy", "generalised_cross_entropy", "symmetric_cross_entropy", "bootstrapping"] = (
+        "cross_entropy"
+    )
+    """Of one image; the others bear wrong labels better (Zhang and Sabuncu 2018; Wang et al. 2019; Reed et al. 2014)."""
     q: float = 0.7
     """Of the generalised cross-entropy: near 0 the cross-entropy, at 1 the mean absolute error."""
+    beta: float = 0.8
+    """Of `bootstrapping`: the label's share, above 0 to 1; the rest goes to the class that the network finds most probable just now."""
     label_smoothing: float = 0.0
     """Share of a target that is spread over all classes, 0 to below 1."""
     dropout: float = 0.0
@@ -102,8 +106,9 @@ class FinetuneSettings:
         for name in ("momentum", "label_smoothing", "dropout", "averaging"):
             if not 0 <= getattr(self, name) < 1:
                 raise ReweighError(f"finetune.{name} must be 0 or more and below 1, found {getattr(self, name)}.")
-        if not 0 < self.q <= 1:
-            raise ReweighError(f"finetune.q must lie above 0 and at most at 1, found {self.q}.")
+        for name in ("q", "beta"):
+            if not 0 < getattr(self, name) <= 1:
+                raise ReweighError(f"finetune.{name} must lie above 0 and at most at 1, found {getattr(self, name)}.")
         if self.workers < -1:
             raise ReweighError(f"finetune.workers must be -1 (chosen) or more, found {self.workers}.")
         if self.network.name == "auto":

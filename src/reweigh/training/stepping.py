@@ -109,6 +109,7 @@ class Stepper:
                 loss=self.settings.loss,
                 label_smoothing=self.settings.label_smoothing,
                 q=self.settings.q,
+                beta=self.settings.beta,
             )
 
         losses, shares = mixed_losses(per_row, targets, weights, mixing)
