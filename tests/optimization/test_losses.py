@@ -83,7 +83,7 @@ def test_a_label_is_the_target_that_is_1_there(loss, smoothing):
 def test_gradients_are_those_of_differences(loss, is_soft):
     logits, labels, soft = problem()
     targets = soft.double() if is_soft else labels
-    of_logits = partial(LOSSES[loss], targets=targets, q=0.7)
+    of_logits = partial(LOSSES[loss], targets=targets, q=0.7, beta=0.8)
     assert gradcheck(lambda x: of_logits(x), logits.double().requires_grad_())
 
 
