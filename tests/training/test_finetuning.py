@@ -22,7 +22,7 @@ from reweigh.features.settings import BackboneSettings
 from reweigh.images.settings import AugmentationSettings, ImageSettings
 from reweigh.ranks import Ranks
 from reweigh.training.finetuning import Finetuned, FinetuneTask, epoch_plan, finetune, schedule_of
-from reweigh.training.settings import FinetuneSettings
+from reweigh.training.settings import BagSettings, FinetuneSettings
 from reweigh.training.training_log import read_log
 
 PLAIN = AugmentationSettings(crop="center", flip=0.0)
@@ -171,7 +171,7 @@ def test_soft_targets_of_one_class_are_the_labels(photos: Path, tmp_path: Path) 
     soft = replace(hard, targets=np.eye(2, dtype=np.float32)[hard.targets])
     one, other = finetune(hard, tmp_path / "hard", key="a"), finetune(soft, tmp_path / "soft", key="a")
     np.testing.assert_allclose(losses(tmp_path / "soft"), losses(tmp_path / "hard"), rtol=1e-5)
-    assert one.facts == other.facts
+    assert {**one.facts, "weighted": True} == other.facts
 
 
 def test_a_batch_larger_than_the_data_is_lowered_and_said(photos: Path) -> None:
@@ -236,3 +236,57 @@ def test_a_gpu_without_enough_memory_says_what_to_lower(
     monkeypatch.setattr("reweigh.training.stepping.Stepper.step", step)
     with pytest.raises(ReweighError, match=r"for 8 images of 32 pixels at once: lower finetune\.micro_batch"):
         finetune(task_of(photos), tmp_path, key="a")
+
+
+BAGS = {"bags": BagSettings(size=3), "batch": 12, "epochs": 3}
+
+
+def test_bags_learn_too_and_say_how_much_each_image_speaks_for_its_class(photos: Path, tmp_path: Path) -> None:
+    task = task_of(photos, settings=BAGS, labels=np.arange(N) % 2)
+    made = finetune(task, tmp_path, key="a")
+    assert losses(tmp_path)[-1] < losses(tmp_path)[0]
+    assert made.saliency is not None and np.nanmean(made.saliency) == pytest.approx(1, abs=0.15)
+    assert {name for name in made.tensors if name.startswith("bag.")} >= {"bag.fc4.weight", "bag.score.0.weight"}
+
+
+def test_bags_killed_and_resumed_end_in_the_same_bits(photos: Path, tmp_path: Path) -> None:
+    """Stopped where the log is written for the ninth time, within the last epoch, whose saliency must go on too."""
+    task = task_of(photos, settings={**BAGS, "checkpoint_steps": 1}, labels=np.arange(N) % 2)
+    whole = finetune(task, tmp_path / "whole", key="a")
+
+    def stop(name: str, done: int, total: int | None = None, note: str = "") -> None:
+        if done == 10:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        finetune(task, tmp_path / "cut", key="a", progress=stop)
+    resumed = finetune(task, tmp_path / "cut", key="a")
+    assert same(whole, resumed)
+    np.testing.assert_array_equal(resumed.saliency, whole.saliency)
+
+
+def test_the_loss_with_bags_is_that_of_images_and_of_bags(photos: Path, tmp_path: Path) -> None:
+    """Weight 0 for the bags leaves the images' own loss; the bags' part is linear in their weight."""
+    found = []
+    for weight in (0.0, 1.0, 2.0):
+        settings = {"bags": BagSettings(size=2, weight=weight), "batch": 40, "epochs": 1}
+        finetune(task_of(photos, settings=settings, labels=np.arange(N) % 2), tmp_path / str(weight), key="a")
+        found.append(losses(tmp_path / str(weight))[0])
+    assert found[1] - found[0] == pytest.approx(found[2] - found[1], rel=1e-4) and found[1] > found[0]
+
+
+def test_a_batch_is_a_whole_number_of_bags(photos: Path) -> None:
+    assert schedule_of(task_of(photos, settings={"bags": BagSettings(size=3), "batch": 32})).batch == 30
+    with pytest.raises(ReweighError, match="hold a bag of 3 images for each"):
+        schedule_of(task_of(photos, settings={"bags": BagSettings(size=3), "batch": 4}, ranks=Ranks(rank=0, world=2)))
+
+
+def test_ranks_share_the_bags_of_one(photos: Path) -> None:
+    def plan(rank: int, world: int) -> np.ndarray:
+        settings = {"bags": BagSettings(size=3), "batch": 24}
+        task = task_of(photos, settings=settings, labels=np.arange(N) % 2, ranks=Ranks(rank=rank, world=world))
+        return epoch_plan(task, schedule_of(task), 1).reshape(2, -1, 3)
+
+    whole = plan(0, 1)
+    np.testing.assert_array_equal(plan(0, 2), whole[:, ::2])
+    np.testing.assert_array_equal(plan(1, 2), whole[:, 1::2])

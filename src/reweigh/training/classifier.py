@@ -12,24 +12,31 @@ from reweigh.errors import ReweighError
 from reweigh.features.networks import create_network, is_convolutional
 from reweigh.features.settings import BackboneSettings
 from reweigh.images.views import EvaluationView
+from reweigh.training.bags import BAG_HEAD, BagHead
+from reweigh.training.settings import BagSettings
 
 HEAD = "head"
 """Name of the last layer in the classifier's tensors."""
 
 
 class Classifier(nn.Module):
-    """Logits (b, k) of normalised images (b, 3, s, s): backbone, dropout, linear head."""
+    """Normalised images (b, 3, s, s) to logits (b, k): backbone, dropout, linear head; and a head for bags."""
 
-    def __init__(self, backbone: nn.Module, *, d: int, k: int, dropout: float, frozen_statistics: bool = False) -> None:
+    def __init__(
+        self, backbone: nn.Module, *, d: int, k: int, dropout: float, frozen_statistics: bool = False, bags: BagSettings | None = None
+    ) -> None:  # fmt: skip
         super().__init__()
         self.backbone = backbone
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(d, k)
+        self.bag = BagHead(d=d, k=k, settings=bags) if bags is not None and bags.size else None
         self.frozen_statistics = frozen_statistics
 
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        logits: torch.Tensor = self.head(self.dropout(self.backbone(images)))
-        return logits
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]:
+        """Logits of the images; with bags those of the bags (b / size, k) and each image's share in its bag (b,), else None."""
+        features = self.dropout(self.backbone(images))
+        of_bags, shares = (None, None) if self.bag is None else self.bag(features)
+        return self.head(features), of_bags, shares
 
     def train(self, mode: bool = True) -> Classifier:
         """As of any module; with `frozen_statistics`, batch normalisation stays as in evaluation."""
@@ -42,7 +49,14 @@ class Classifier(nn.Module):
 
 
 def make_classifier(
-    network: BackboneSettings, *, k: int, dropout: float, frozen_statistics: bool, is_pretrained: bool, seed: int
+    network: BackboneSettings,
+    *,
+    k: int,
+    dropout: float,
+    frozen_statistics: bool,
+    is_pretrained: bool,
+    seed: int,
+    bags: BagSettings | None = None,
 ) -> tuple[Classifier, EvaluationView]:
     """A classifier around the network of resolved settings, float32 on the CPU, and its evaluation view.
 
@@ -53,7 +67,7 @@ def make_classifier(
     d = _feature_size(backbone, view, network.name)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        made = Classifier(backbone, d=d, k=k, dropout=dropout, frozen_statistics=frozen_statistics)
+        made = Classifier(backbone, d=d, k=k, dropout=dropout, frozen_statistics=frozen_statistics, bags=bags)
     if network.memory_format == "channels_last" or (network.memory_format == "auto" and is_convolutional(backbone)):
         made = made.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return made, view
@@ -68,14 +82,15 @@ def put_head(classifier: Classifier, weight: torch.Tensor, bias: torch.Tensor) -
 
 def put_tensors(classifier: Classifier, tensors: Mapping[str, torch.Tensor]) -> None:
     """Let the network start from these tensors. Raises ReweighError where they are of another network or other classes."""
-    own = classifier.state_dict()
-    wrong = [name for name, value in own.items() if name not in tensors or tensors[name].shape != value.shape]
-    if wrong or len(tensors) != len(own):
+    own = {name: value for name, value in classifier.state_dict().items() if not name.startswith(f"{BAG_HEAD}.")}
+    given = {name: value for name, value in tensors.items() if not name.startswith(f"{BAG_HEAD}.")}
+    wrong = [name for name, value in own.items() if name not in given or given[name].shape != value.shape]
+    if wrong or len(given) != len(own):
         raise ReweighError(
             f"The weights to start from are of another network: {len(wrong)} of {len(own)} tensors do not fit"
             f"{f', first {wrong[0]}' if wrong else ''}. Start from a round with the same finetune.network and classes."
         )
-    classifier.load_state_dict(dict(tensors))
+    classifier.load_state_dict(given, strict=False)  # a bag's part starts anew
 
 
 def normaliser(view: EvaluationView, device: str, memory_format: torch.memory_format) -> nn.Module:

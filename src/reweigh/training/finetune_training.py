@@ -16,15 +16,17 @@ from reweigh.features.model_folder import load_model, write_model
 from reweigh.features.networks import Backbone, create_network, wrap
 from reweigh.probes.linear import fit_probe
 from reweigh.progress import Progress, silent
+from reweigh.training.bags import BAG_HEAD
 from reweigh.training.classifier import HEAD
 from reweigh.training.finetuning import Finetuned, FinetuneTask, finetune
 from reweigh.training.inputs import OnImages, TrainingInputs
 from reweigh.training.probe_training import StoredHead
-from reweigh.training.settings import OWN_BACKBONE
+from reweigh.training.settings import OWN_BACKBONE, BagSettings
 from reweigh.training.training_log import LOG
 
 BASELINE_MODEL = "baseline"
 """Model folder of the network trained without weights."""
+SALIENCY = "saliency.parquet"
 
 
 def train_finetuned(
@@ -48,7 +50,7 @@ def train_finetuned(
         before = finetune(
             finetune_task(plain, on, None, _first(inputs, on)), workspace / "baseline", key=f"{key}-baseline", name="baseline", progress=progress
         )  # fmt: skip
-        _write(inputs, on, before, folder / BASELINE_MODEL, workspace / "baseline")
+        _write(plain, on, before, folder / BASELINE_MODEL, workspace / "baseline")
     start = before.tensors if starts_there and before is not None else _first(inputs, on)
     trained = finetune(
         finetune_task(inputs, on, inputs.weights, start),
@@ -58,7 +60,20 @@ def train_finetuned(
         progress=progress,
     )
     _write(inputs, on, trained, folder / "model", workspace / "model")
-    return {"mode": "finetune", **trained.facts}
+    if trained.saliency is not None and inputs.ranks.is_first:
+        _write_saliency(inputs, trained.saliency, folder)
+    told = {"last_layer": last_layer(inputs, on.settings.bags)} if on.settings.bags.size else {}
+    return {"mode": "finetune", **trained.facts, **told}
+
+
+def _write_saliency(inputs: TrainingInputs, saliency: NDArray[np.float64], folder: Path) -> None:
+    """saliency.parquet: uid, and how much the image spoke for its class; null where it was in no bag."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    uids = [str(row) for row in inputs.rows] if inputs.uids is None else inputs.uids(inputs.rows)
+    columns = {"uid": pa.array(uids, pa.string()), "saliency": pa.array(saliency.astype(np.float32), from_pandas=True)}
+    pq.write_table(pa.table(columns), folder / SALIENCY, compression="zstd")
 
 
 def _on_images(inputs: TrainingInputs) -> OnImages:
@@ -89,7 +104,7 @@ def finetune_task(
         return [str(row) for row in rows] if inputs.uids is None else list(inputs.uids(rows))
 
     return FinetuneTask(
-        settings=on.settings, network=on.network, k=len(inputs.classes.names), rows=inputs.rows, targets=inputs.targets, weights=weights,
+        settings=on.settings, network=on.network, k=len(inputs.classes.names), rows=inputs.rows, targets=inputs.targets, labels=inputs.labels, weights=weights,
         locate=on.locate, uids=names, images=on.images, device=on.device, precision=on.precision, seed=inputs.seed, ranks=inputs.ranks,
         tensors=start, head=None if start is not None else _head(inputs, on, weights),
     )  # fmt: skip
@@ -123,7 +138,8 @@ def _write(inputs: TrainingInputs, on: OnImages, made: Finetuned, folder: Path, 
     """The network as a model folder, and its log under the folder's name."""
     if not inputs.ranks.is_first:
         return
-    backbone, head = trained_network(made, on, device="cpu")
+    last = last_layer(inputs, on.settings.bags)
+    backbone, head = trained_network(made, on, device="cpu", last=last)
     state = {
         name.removeprefix("backbone."): value for name, value in made.tensors.items() if name.startswith("backbone.")
     }
@@ -134,11 +150,18 @@ def _write(inputs: TrainingInputs, on: OnImages, made: Finetuned, folder: Path, 
     shutil.copyfile(workspace / LOG, folder.parent / (LOG if folder.name == "model" else f"{folder.name}-{LOG}"))
 
 
-def trained_network(made: Finetuned, on: OnImages, *, device: str) -> tuple[Backbone, StoredHead]:
+def last_layer(inputs: TrainingInputs, bags: BagSettings) -> str:
+    """Which linear layer classifies: that of images, or that of bags fed with one image, whose share is then 1."""
+    if not bags.size or bags.test == "instance":
+        return HEAD
+    return f"{BAG_HEAD}.fc4" if bags.test == "bag" or inputs.weights is None else HEAD
+
+
+def trained_network(made: Finetuned, on: OnImages, *, device: str, last: str = HEAD) -> tuple[Backbone, StoredHead]:
     """A finetuned classifier as what gives features, and the head on them."""
     network, view = create_network(on.network, is_pretrained=False)
     network.load_state_dict(
         {name.removeprefix("backbone."): value for name, value in made.tensors.items() if name.startswith("backbone.")}
     )
-    weight, bias = (made.tensors[f"{HEAD}.{name}"].float().numpy() for name in ("weight", "bias"))
+    weight, bias = (made.tensors[f"{last}.{name}"].float().numpy() for name in ("weight", "bias"))
     return wrap(network, view, on.network, device=device, precision=on.precision), StoredHead(weight=weight, bias=bias)

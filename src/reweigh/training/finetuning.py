@@ -25,10 +25,11 @@ from reweigh.optimization.schedules import scaled_rate
 from reweigh.probes.soft_targets import SoftTargets
 from reweigh.progress import Progress, silent
 from reweigh.ranks import ALONE, Ranks, summed
+from reweigh.training.bags import Saliency, bag_plan
 from reweigh.training.checkpoints import Checkpoint, last_checkpoint, write_checkpoint
 from reweigh.training.classifier import Classifier, make_classifier, put_head, put_tensors
 from reweigh.training.loader import Item, TrainingBatch, training_batches
-from reweigh.training.sampling import epoch_rows, steps_of_epoch
+from reweigh.training.sampling import checked_weights, epoch_rows, steps_of_epoch
 from reweigh.training.settings import FinetuneSettings
 from reweigh.training.stepping import Part, Stepper
 from reweigh.training.training_log import training_log
@@ -56,6 +57,8 @@ class FinetuneTask:
     """(n,) rows of the catalog, ascending."""
     targets: NDArray[np.integer] | SoftTargets
     """(n,) class indices, or (n, k) soft targets."""
+    labels: NDArray[np.integer] | None = None
+    """(n,) classes that bags are made of; None without bags."""
     weights: NDArray[np.floating] | None = None
     """(n,) 0 or more; None: all equal."""
     locate: Callable[[Rows], Sequence[ImageLocation]]
@@ -83,6 +86,8 @@ class Finetuned:
     view: EvaluationView
     facts: dict[str, Any]
     """What was done, as JSON; the same for equal trainings."""
+    saliency: NDArray[np.float64] | None = None
+    """(n,) with bags: how much each image spoke for its class in the last epoch, 1 as much as its mates; NaN where it was in no bag."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,8 +119,8 @@ def finetune(
     workspace.mkdir(parents=True, exist_ok=True)
     schedule = schedule_of(task)
     stepper, view = new_stepper(task, schedule)
-    done, unreadable = _resume(stepper, workspace, key=key, n_steps=schedule.n_steps)
     training = _Training(task, schedule, stepper, view, workspace, key, name, progress)
+    done, unreadable = _resume(training, workspace, key=key)
     try:
         unreadable = training.run(done, unreadable)
     except torch.OutOfMemoryError as cause:
@@ -124,7 +129,9 @@ def finetune(
             f"finetune.micro_batch (gradients of a step add up, so the result stays the same), or finetune.network.input_size."
         ) from cause
     stepper.let_go()
-    return Finetuned(tensors=stepper.trained_tensors(), view=view, facts=_facts(task, schedule, unreadable))
+    return Finetuned(
+        tensors=stepper.trained_tensors(), view=view, facts=_facts(task, schedule, unreadable), saliency=training.salience()
+    )  # fmt: skip
 
 
 def schedule_of(task: FinetuneTask) -> Schedule:
@@ -133,10 +140,13 @@ def schedule_of(task: FinetuneTask) -> Schedule:
     world = task.ranks.world
     if n < world:
         raise ReweighError(f"{n} images with a weight cannot be dealt out to {world} processes; start at most {n}.")
-    wanted = task.settings.batch
-    if wanted % world:
-        raise ReweighError(f"finetune.batch must be a multiple of the {world} processes, found {wanted}.")
-    batch = min(wanted, n - n % world)
+    wanted, unit = task.settings.batch, world * max(task.settings.bags.size, 1)
+    if wanted % world or wanted < unit:
+        raise ReweighError(
+            f"finetune.batch must be a multiple of the {world} processes"
+            f"{f' and hold a bag of {task.settings.bags.size} images for each' if unit > world else ''}, found {wanted}."
+        )
+    batch = max(min(wanted, n) // unit, 1) * unit
     n_steps = steps_of_epoch(n, batch=batch, world=world)
     return Schedule(n_rows=n, batch=batch, n_steps=n_steps, epochs=task.settings.epochs)
 
@@ -146,6 +156,14 @@ def epoch_plan(task: FinetuneTask, schedule: Schedule, epoch: int, *, whole: boo
     ranks = ALONE if whole else task.ranks
     is_drawn = task.settings.weights_on == "sampling" and task.weights is not None
     weights = len(task.rows) if task.weights is None else task.weights
+    size = task.settings.bags.size
+    if size:
+        assert task.labels is not None
+        bags = bag_plan(
+            task.labels, checked_weights(weights), size=size, batch=schedule.batch, n_steps=schedule.n_steps, seed=task.seed, epoch=epoch,
+            is_drawn=is_drawn,
+        ).reshape(schedule.n_steps, -1, size)  # fmt: skip
+        return np.ascontiguousarray(bags[:, ranks.rank :: ranks.world].reshape(schedule.n_steps, -1))
     return epoch_rows(
         weights, seed=task.seed, epoch=epoch, batch=schedule.batch, rank=ranks.rank, world=ranks.world,
         mode="weighted" if is_drawn else "shuffle",
@@ -163,7 +181,7 @@ def new_stepper(task: FinetuneTask, schedule: Schedule) -> tuple[Stepper, Evalua
 
 
 def part_of(task: FinetuneTask, batch: TrainingBatch, loss_weights: NDArray[np.float64]) -> Part:
-    """(images uint8, targets, weights) of a batch; images that cannot be read are left out, or weigh nothing."""
+    """(images uint8, targets, weights) of a batch; images that cannot be read are left out; in a bag they weigh nothing."""
     positions = np.searchsorted(task.rows, batch.rows)
     chosen = task.targets[positions]
     targets = torch.from_numpy(np.ascontiguousarray(chosen, np.int64 if chosen.ndim == 1 else np.float32))
@@ -172,8 +190,8 @@ def part_of(task: FinetuneTask, batch: TrainingBatch, loss_weights: NDArray[np.f
         return batch.images, targets, weights
     is_read = torch.ones(len(batch.rows), dtype=torch.bool)
     is_read[[position for position, _ in batch.failures]] = False
-    if not is_read.any():
-        return batch.images, targets, torch.zeros_like(weights)
+    if task.settings.bags.size or not is_read.any():
+        return batch.images, targets, weights * is_read
     return batch.images[is_read], targets[is_read], weights[is_read]
 
 
@@ -181,7 +199,7 @@ def _start(task: FinetuneTask) -> tuple[Classifier, EvaluationView]:
     settings = task.settings
     classifier, view = make_classifier(
         task.network, k=task.k, dropout=settings.dropout, frozen_statistics=settings.frozen_statistics,
-        is_pretrained=settings.needs_pretrained, seed=task.seed,
+        bags=settings.bags, is_pretrained=settings.needs_pretrained, seed=task.seed,
     )  # fmt: skip
     if task.tensors is not None:
         put_tensors(classifier, task.tensors)
@@ -190,13 +208,15 @@ def _start(task: FinetuneTask) -> tuple[Classifier, EvaluationView]:
     return classifier, view
 
 
-def _resume(stepper: Stepper, workspace: Path, *, key: str, n_steps: int) -> tuple[int, dict[int, str]]:
+def _resume(training: _Training, workspace: Path, *, key: str) -> tuple[int, dict[int, str]]:
     """Steps done by an earlier process, whose state is put back, and the images that it could not read."""
     found = last_checkpoint(workspace, key=key)
     if found is None:
         return 0, {}
-    stepper.restore(found.tensors, found.record["stepper"])
-    return found.epoch * n_steps + found.step + 1, {
+    training.stepper.restore(found.tensors, found.record["stepper"])
+    if training.saliency is not None and training.task.ranks.is_first:
+        training.saliency.sums, training.saliency.counts = found.tensors["saliency"].clone()
+    return found.epoch * training.schedule.n_steps + found.step + 1, {
         int(row): reason for row, reason in found.record["unreadable"].items()
     }
 
@@ -211,6 +231,10 @@ class _Training:
         self.task, self.schedule, self.stepper, self.view = task, schedule, stepper, view
         self.workspace, self.key, self.name, self.progress = workspace, key, name, progress
         self.rows_at_once = task.settings.micro_batch or schedule.batch // task.ranks.world
+        size = task.settings.bags.size
+        self.saliency = Saliency(len(task.rows), size) if size else None
+        if size:
+            self.rows_at_once -= self.rows_at_once % size
         weights = np.ones(len(task.rows)) if task.weights is None else np.asarray(task.weights, np.float64)
         is_drawn = task.settings.weights_on == "sampling"
         self.loss_weights = np.ones(len(weights)) if is_drawn else weights / weights[weights > 0].mean()
@@ -233,10 +257,13 @@ class _Training:
                 batch_weight = float(self.loss_weights[self._whole_step(step)].sum()) if task.ranks.world > 1 else 0.0
                 parts = [next(batches) for _ in self._parts(positions)]
                 self._note_unreadable(parts, unreadable)
+                shares: list[torch.Tensor] = []
                 interval.add(step, self.stepper.step(
                     [part_of(self.task, part, self.loss_weights) for part in parts], step=step, seed=task.seed, n_steps=schedule.n_steps,
-                    weight=batch_weight or float(self.loss_weights[positions].sum()),
+                    weight=batch_weight or float(self.loss_weights[positions].sum()), shares=shares,
                 ))  # fmt: skip
+                if self.saliency is not None and step >= schedule.total - schedule.n_steps:
+                    self.saliency.add(positions, torch.cat(shares))
                 if not self._is_due(step):
                     continue
                 figures = self._figures(interval)
@@ -247,6 +274,19 @@ class _Training:
                     self._keep(step, unreadable)
                     kept = time.monotonic()
         return unreadable
+
+    def salience(self) -> NDArray[np.float64] | None:
+        """(n,) of all ranks; None without bags."""
+        if self.saliency is None:
+            return None
+        sums, counts = self._all_saliency().numpy()
+        return np.divide(sums, counts, out=np.full(len(sums), np.nan), where=counts > 0)
+
+    def _all_saliency(self) -> torch.Tensor:
+        """(2, n) sums and counts of all ranks; all of them call this."""
+        assert self.saliency is not None
+        own = torch.stack([self.saliency.sums, self.saliency.counts]).to(self.task.device)
+        return summed(self.task.ranks, own).cpu()
 
     def _steps(self, done: int) -> Iterator[tuple[int, Rows]]:
         """(number of the step since the beginning, this rank's positions) of each step that is not done."""
@@ -319,10 +359,13 @@ class _Training:
         return at == self.schedule.n_steps or seconds >= CHECKPOINT_SECONDS
 
     def _keep(self, step: int, unreadable: dict[int, str]) -> None:
+        saliency = None if self.saliency is None else self._all_saliency()
         if not self.task.ranks.is_first:
             return
         epoch, at = divmod(step, self.schedule.n_steps)
         tensors, record = self.stepper.state()
+        if saliency is not None:
+            tensors["saliency"] = saliency
         state = {"stepper": record, "unreadable": {str(row): reason for row, reason in unreadable.items()}}
         write_checkpoint(
             self.workspace, Checkpoint(epoch=epoch, step=at, tensors=tensors, record=state), key=self.key

@@ -24,6 +24,30 @@ class TrainingSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BagSettings:
+    """Images of one class that are also classified together, beside each for itself (URNet 4.4)."""
+
+    size: int = 0
+    """Images of a bag, 2 or more; 0: no bags. URNet used 3."""
+    pooling: Literal["attention", "mean"] = "attention"
+    """`attention`: learnt shares; `mean`: equal ones, the control. Most of the gain of bags is that of `mean`."""
+    hidden: int = 128
+    """Width of the layer that attention is computed by, 1 or more."""
+    weight: float = 1.0
+    """Of the bags' loss beside the images' own, 0 or more."""
+    test: Literal["auto", "instance", "bag"] = "auto"
+    """The last layer of the model: that of single images or that of bags; `auto`: of bags where nothing is weighed, else of images."""
+
+    def __post_init__(self) -> None:
+        if self.size < 0 or self.size == 1:
+            raise ReweighError(f"finetune.bags.size must be 0 (no bags), or 2 or more; found {self.size}.")
+        if self.hidden < 1:
+            raise ReweighError(f"finetune.bags.hidden must be 1 or more, found {self.hidden}.")
+        if not 0 <= self.weight < float("inf"):
+            raise ReweighError(f"finetune.bags.weight must be a number of 0 or more, found {self.weight}.")
+
+
+@dataclass(frozen=True, kw_only=True)
 class FinetuneSettings:
     """How a network is trained on the images; read in mode finetune, and by `evidence.cross_fit`."""
 
@@ -79,6 +103,8 @@ class FinetuneSettings:
     """Let torch.compile make the network faster; the first step then takes a minute."""
     augmentation: AugmentationSettings = field(default_factory=AugmentationSettings)
     """How an image is changed each time it is seen."""
+    bags: BagSettings = field(default_factory=BagSettings)
+    """Images of one class that are also classified together."""
     workers: int = -1
     """Processes that decode images; -1: chosen (none on a CPU, else one a core, at most 16); 0: none, threads of this process."""
     checkpoint_steps: int = 0
@@ -109,6 +135,14 @@ class FinetuneSettings:
         for name in ("q", "beta"):
             if not 0 < getattr(self, name) <= 1:
                 raise ReweighError(f"finetune.{name} must lie above 0 and at most at 1, found {getattr(self, name)}.")
+        if self.bags.size and (self.augmentation.mixup or self.augmentation.cutmix):
+            raise ReweighError(
+                "finetune.bags and mixup or cutmix do not go together: a mixed image has two classes, a bag has one."
+            )
+        if self.bags.size and 0 < self.micro_batch < self.bags.size:
+            raise ReweighError(
+                f"finetune.micro_batch must hold a whole bag of {self.bags.size} images, found {self.micro_batch}."
+            )
         if self.workers < -1:
             raise ReweighError(f"finetune.workers must be -1 (chosen) or more, found {self.workers}.")
         if self.network.name == "auto":

@@ -18,6 +18,7 @@ from reweigh.optimization.losses import row_losses
 from reweigh.optimization.optimizers import make_optimizer, parameter_groups, set_rate
 from reweigh.optimization.schedules import rate_factor, scaled_rate
 from reweigh.ranks import Ranks
+from reweigh.training.bags import BAG_HEAD
 from reweigh.training.checkpoints import optimizer_tensors, restore_optimizer
 from reweigh.training.classifier import HEAD, Classifier, normaliser
 from reweigh.training.mixing import Mixing, mix_images, mixed_losses, mixing_of_step
@@ -46,7 +47,7 @@ class Stepper:
         self.arithmetic = arithmetic(settings.autocast, precision, self.kind)
         self.scaler = torch.amp.GradScaler(self.kind, enabled=self.arithmetic == torch.float16)
         groups = parameter_groups(
-            self.classifier, weight_decay=settings.weight_decay, head=(HEAD,), head_rate=settings.head_rate
+            self.classifier, weight_decay=settings.weight_decay, head=(HEAD, BAG_HEAD), head_rate=settings.head_rate
         )
         self.highest_rate = scaled_rate(settings.learning_rate, batch=batch)
         self.rate = 0.0
@@ -64,10 +65,13 @@ class Stepper:
             )
         return torch.compile(module) if self.settings.compile else module  # type: ignore[return-value]
 
-    def step(self, parts: Sequence[Part], *, step: int, seed: int, n_steps: int, weight: float) -> torch.Tensor:
+    def step(
+        self, parts: Sequence[Part], *, step: int, seed: int, n_steps: int, weight: float, shares: list[torch.Tensor] | None = None
+    ) -> torch.Tensor:  # fmt: skip
         """One step on this rank's parts (images uint8 (b, 3, s, s), targets (b,) or (b, k), weights (b,)); gradients add up.
 
         `weight`: the sum of the weights of the step on all ranks, by which the losses are divided.
+        With bags, `shares` gets each part's (b,) shares of the images in their bags.
         Returns (4,) on the device: sum of weighted losses, of weights, right predictions, images.
         """
         warmup = min(round(self.settings.warmup_epochs * n_steps), self.total // 2)
@@ -85,21 +89,23 @@ class Stepper:
                 rank=self.ranks.rank, b=len(part[0]), size=part[0].shape[-1],
             )  # fmt: skip
             with alone:
-                loss, found = self._losses(part, mixing)
+                loss, found = self._losses(part, mixing, shares)
                 # DistributedDataParallel takes the mean over ranks; the sum is wanted.
                 self.scaler.scale(loss * (self.ranks.world / max(weight, 1e-30))).backward()
             totals += found
         self._update(step)
         return totals
 
-    def _losses(self, part: Part, mixing: Mixing | None) -> tuple[torch.Tensor, torch.Tensor]:
+    def _losses(
+        self, part: Part, mixing: Mixing | None, shares: list[torch.Tensor] | None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """(sum of weighted losses, totals) of one part."""
         images, targets, weights = (value.to(self.device, non_blocking=True) for value in part)
         inputs = self.normalise(images)
         if mixing is not None:
             inputs = mix_images(inputs, mixing)
         with torch.autocast(self.kind, self.arithmetic, enabled=self.arithmetic != torch.float32):
-            logits = self.forward(inputs)
+            logits, of_bags, found = self.forward(inputs)
         logits = logits.float()
 
         def per_row(wanted: torch.Tensor) -> torch.Tensor:
@@ -112,12 +118,31 @@ class Stepper:
                 beta=self.settings.beta,
             )
 
-        losses, shares = mixed_losses(per_row, targets, weights, mixing)
+        losses, weighed = mixed_losses(per_row, targets, weights, mixing)
         loss = losses.sum()
+        if of_bags is not None:
+            loss = loss + self.settings.bags.weight * self._bag_losses(of_bags.float(), targets, weights).sum()
+            if shares is not None:
+                shares.append(found)
         given = targets if targets.ndim == 1 else targets.argmax(dim=1)
         right = (logits.detach().argmax(dim=1) == given).sum()
         count = torch.tensor(float(len(images)), device=self.device)
-        return loss, torch.stack([loss.detach(), shares.sum(), right.float(), count])
+        return loss, torch.stack([loss.detach(), weighed.sum(), right.float(), count])
+
+    def _bag_losses(self, logits: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+        """(b / size,) of bags, each by the mean weight of its images and, as the step divides by images, size times as much."""
+        size = self.settings.bags.size
+        of_bags = targets.unflatten(0, (-1, size))
+        wanted = of_bags[:, 0] if targets.ndim == 1 else of_bags.mean(dim=1)
+        own = row_losses(
+            logits,
+            wanted,
+            loss=self.settings.loss,
+            label_smoothing=self.settings.label_smoothing,
+            q=self.settings.q,
+            beta=self.settings.beta,
+        )
+        return own * weights.unflatten(0, (-1, size)).sum(dim=1)
 
     def _update(self, step: int) -> None:
         if self.settings.clip:
