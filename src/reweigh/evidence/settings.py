@@ -24,6 +24,10 @@ class EvidenceSettings:
     """Classes kept for each row where all log-probabilities would take 2 GiB or more, 1 or more."""
     n_neighbours: int = 20
     """Nearest images by cosine that vote on a label, 1 or more; 20 was measured best."""
+    confused_classes: int = 4
+    """Classes that a class's images are most often taken for, clustered together with them, 0 or more; URNet's four."""
+    clusters_per_class: int = 5
+    """Clusters of each such union, 1 or more; URNet's five."""
     truth: Literal["auto", "clear"] = "auto"
     """How clear-cut the classes are taken to be: `auto` chooses; `clear`: no image is ambiguous, so doubt means a wrong label."""
     verified: int = 0
@@ -47,6 +51,11 @@ class EvidenceSettings:
             raise ReweighError(
                 f"evidence.label_text={self.label_text!r} with evidence.label_text_from={self.label_text_from!r}: "
                 "word_vectors and sentences need the file, folder or name that they come from, the others none."
+            )
+        if self.confused_classes < 0 or self.clusters_per_class < 1:
+            raise ReweighError(
+                "evidence.confused_classes must be 0 or more and evidence.clusters_per_class 1 or more, found "
+                f"{self.confused_classes} and {self.clusters_per_class}."
             )
         if self.n_neighbours < 1:
             raise ReweighError(f"evidence.n_neighbours must be 1 or more, found {self.n_neighbours}.")

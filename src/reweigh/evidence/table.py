@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reweigh.evidence.agreement import Agreement, label_agreement, load_agreement, save_agreement
+from reweigh.evidence.clusters import load_clusters, make_clusters, save_clusters
 from reweigh.evidence.density import load_density, make_density, save_density
 from reweigh.evidence.held_out import (
     HeldOut,
@@ -127,6 +128,15 @@ EVIDENCE: dict[str, EvidenceInfo] = {
         choose=_chosen("rows", "share"),
         save=save_density,
         load=load_density,
+    ),
+    "clusters": EvidenceInfo(
+        description="the cluster it falls into among images of its class and of those that are taken for it",
+        make=make_clusters,
+        needs=("held_out",),
+        reads=("n_folds", "kept_classes", "probe", "confused_classes", "clusters_per_class"),
+        choose=_chosen("rows", "cluster_rows", "class_rows", "union_rows", "distance"),
+        save=save_clusters,
+        load=load_clusters,
     ),
     "own_text": EvidenceInfo(
         description="how much title, tags and description speak of the label",

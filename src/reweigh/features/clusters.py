@@ -26,17 +26,22 @@ class Clusters:
     """(n,) the nearest centre of each row."""
     centres: NDArray[np.float32]
     """(n_clusters, d), means of rows of length 1."""
+    distance: NDArray[np.float32]
+    """(n,) of each row, scaled to length 1, from its centre."""
 
 
-def kmeans(features: FeatureMatrix, rows: NDArray[np.int64], *, n_clusters: int, seed: int) -> Clusters:
+def kmeans(
+    features: FeatureMatrix, rows: NDArray[np.int64], *, n_clusters: int, seed: int, n_fitted: int | None = None
+) -> Clusters:  # fmt: skip
     """Clusters of the rows, each scaled to length 1 first, by squared distance. Same seed, same bytes.
 
+    n_fitted: centres are those of so many first rows, and the others are only assigned; None: of all.
     A zero row (an unreadable image) is assigned like any other but fits no centre.
     Raises ReweighError for fewer rows than clusters, NaN and infinity.
     """
     import faiss
 
-    sample = np.sort(_sample(rows, n_clusters * POINTS_PER_CLUSTER, seed))
+    sample = np.sort(_sample(rows[:n_fitted], n_clusters * POINTS_PER_CLUSTER, seed))
     points = unit_rows(features, sample)
     points = points[points.any(axis=1)]
     if not 1 <= n_clusters <= len(points):
@@ -47,11 +52,13 @@ def kmeans(features: FeatureMatrix, rows: NDArray[np.int64], *, n_clusters: int,
             max_points_per_centroid=POINTS_PER_CLUSTER,
         )  # fmt: skip
         fit.train(points)
-        assignment = np.empty(len(rows), np.int32)
+        assignment, distance = np.empty(len(rows), np.int32), np.empty(len(rows), np.float32)
         for start in range(0, len(rows), BLOCK):
             block = unit_rows(features, rows[start : start + BLOCK])
-            assignment[start : start + BLOCK] = fit.index.search(block, 1)[1][:, 0]
-    return Clusters(assignment=assignment, centres=np.asarray(fit.centroids, np.float32))
+            squared, nearest = fit.index.search(block, 1)
+            assignment[start : start + BLOCK] = nearest[:, 0]
+            distance[start : start + BLOCK] = np.sqrt(np.maximum(squared[:, 0], 0))
+    return Clusters(assignment=assignment, centres=np.asarray(fit.centroids, np.float32), distance=distance)
 
 
 def _sample(rows: NDArray[np.int64], most: int, seed: int) -> NDArray[np.int64]:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from reweigh.errors import ReweighError
 from reweigh.weighers.class_balance import ClassBalance
+from reweigh.weighers.clusters import ClusterCredibility, ClusterEmphasis, ClusterWeight
 from reweigh.weighers.curriculum import Curriculum
 from reweigh.weighers.density import DensityCredibility
 from reweigh.weighers.duplicates import Duplicates
@@ -51,6 +52,8 @@ class WeightSettings:
     """The verdicts' probability that the label is right."""
     density: DensityCredibility = field(default_factory=DensityCredibility)
     """Density within the class."""
+    clusters: ClusterCredibility = field(default_factory=ClusterCredibility)
+    """Share of the class in the image's cluster."""
     image_text: ImageText = field(default_factory=ImageText)
     """Match of the image with its label's text."""
     rank: RankCredibility = field(default_factory=RankCredibility)
@@ -61,6 +64,10 @@ class WeightSettings:
     """People's word."""
     curriculum: Curriculum = field(default_factory=Curriculum)
     """CurriculumNet's subsets."""
+    cluster_weight: ClusterWeight = field(default_factory=ClusterWeight)
+    """URNet's weights of clusters."""
+    cluster_emphasis: ClusterEmphasis = field(default_factory=ClusterEmphasis)
+    """More weight where classes are confused."""
     class_balance: ClassBalance = field(default_factory=ClassBalance)
     """Equal shares for the classes."""
     other: dict[str, dict[str, Any]] = field(default_factory=dict)

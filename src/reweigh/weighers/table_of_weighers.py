@@ -7,6 +7,7 @@ from typing import Any
 
 from reweigh.errors import look_up
 from reweigh.weighers.class_balance import ClassBalance
+from reweigh.weighers.clusters import ClusterCredibility, ClusterEmphasis, ClusterWeight
 from reweigh.weighers.curriculum import Curriculum
 from reweigh.weighers.density import DensityCredibility
 from reweigh.weighers.duplicates import Duplicates
@@ -26,12 +27,15 @@ WEIGHERS: dict[str, type[Any]] = {
     "neighbours": NeighbourCredibility,
     "label_posterior": LabelPosterior,
     "density": DensityCredibility,
+    "clusters": ClusterCredibility,
     "image_text": ImageText,
     "rank": RankCredibility,
     "own_text": OwnTextCredibility,
     "verified": Verified,
     "curriculum": Curriculum,
+    "cluster_weight": ClusterWeight,
     "class_balance": ClassBalance,
+    "cluster_emphasis": ClusterEmphasis,
 }
 ENTRY_POINTS = "reweigh.weighers"
 """Group of entry points that other packages add weighers through; read only for a name that the table lacks."""

@@ -183,13 +183,17 @@ def _balances(
     evidence: Evidence, stays: NDArray[np.bool_], names: Sequence[str], settings: WeightSettings, combined: Combined | None
 ) -> list[Factor]:  # fmt: skip
     """Factors of kind `balance` on the images that stay; 1 for the others, whose weight is 0."""
-    staying = {"images": chosen_images(evidence["images"], np.flatnonzero(stays))}
+    from reweigh.evidence.table import EVIDENCE
+
+    at = np.flatnonzero(stays)
+    images = chosen_images(evidence["images"], at)
     credibility = None if combined is None else combined.credibility[stays]
     found = []
     for name in names:
         weigher = weigher_named(name, settings)
         if weigher.kind == "balance":
-            own = make_factor(name, weigher, staying, credibility=credibility)
+            pieces = {piece: EVIDENCE[piece].choose(evidence[piece], at) for piece in weigher.needs}
+            own = make_factor(name, weigher, {**pieces, "images": images}, credibility=credibility)
             found.append(_spread(own, stays, otherwise=1.0))
     return found
 
