@@ -132,11 +132,12 @@ def _in_processes(task: _Task, items: Iterable[Item], *, workers: int, pinned: b
             rows, buffer, failures = next(batches)
         except StopIteration:
             return
-        except RuntimeError as cause:
-            if "DataLoader worker" not in str(cause):
+        except (RuntimeError, EOFError, ConnectionError) as cause:
+            # The last two where a batch of it was on its way.
+            if isinstance(cause, RuntimeError) and "DataLoader worker" not in str(cause):
                 raise
             raise ReweighError(
-                f"A process that decodes images has died ({str(cause).splitlines()[0]}). Most often memory ran out, or shared memory "
+                f"A process that decodes images has died{f' ({str(cause).splitlines()[0]})' if str(cause) else ''}. Most often memory ran out, or shared memory "
                 "(/dev/shm): lower finetune.workers or finetune.micro_batch."
             ) from cause
         yield TrainingBatch(
