@@ -1,8 +1,9 @@
 """Seconds and memory of all weights for a million made-up rows, held-out predictions and neighbours given.
 
-    python benchmarks/weights_speed.py --rows 1000000 --features 256 --classes 1000 --folder /tmp/weights-speed
+    python benchmarks/weights_speed.py --rows 1000000 --features 256 --classes 1000 --folder /tmp/weights-speed [--urnet]
 
-Goal: under 2 minutes on two cores and under 2 GiB of memory beside the memory-mapped files. Each piece is timed apart;
+With `--urnet` the weights of the recipe `urnet`: clusters and image-text matching too; goal then: under 5 minutes. Else: under
+2 minutes on two cores and under 2 GiB of memory beside the memory-mapped files. Each piece is timed apart;
 memory is the largest anonymous resident set (file pages that are only mapped do not count), sampled every 50 ms.
 """
 
@@ -33,6 +34,7 @@ from reweigh.weighers.settings import WeightSettings
 from reweigh.weighers.weighing import weigh_images
 
 BLOCK = 20_000
+URNET = ("duplicates", "held_out", "neighbours", "clusters", "image_text", "rank", "class_balance")
 NAMES = ("duplicates", "held_out", "neighbours", "density", "rank", "own_text", "class_balance")
 
 
@@ -45,6 +47,7 @@ def write_data(folder: Path, n: int, d: int, k: int, *, seed: int = 0) -> None:
     centres = generator.standard_normal((k, d)).astype(np.float32)
     features = np.lib.format.open_memmap(folder / "features.npy", "w+", np.float16, (n, d))
     scores = np.lib.format.open_memmap(folder / "log_probabilities.npy", "w+", np.float16, (n, k))
+    position, best_other = np.empty(n, np.int32), np.empty(n, np.int32)
     noise = generator.standard_normal((BLOCK, k)).astype(np.float32)
     for start in range(0, n, BLOCK):
         here = slice(start, min(start + BLOCK, n))
@@ -54,13 +57,22 @@ def write_data(folder: Path, n: int, d: int, k: int, *, seed: int = 0) -> None:
         block[np.arange(size), truth[here]] += 6
         block -= np.log(np.exp(block).sum(axis=1, keepdims=True))
         scores[here] = block
+        own = block[np.arange(size), labels[here]]
+        position[here] = (block > own[:, None]).sum(axis=1)
+        block[np.arange(size), labels[here]] = -np.inf
+        best_other[here] = block.argmax(axis=1)
     by_class = np.argsort(truth, kind="stable")
     place = np.empty(n, np.int64)
     place[by_class] = np.arange(n)
     near = by_class[(place[:, None] + generator.integers(1, 200, (n, 20))) % n].astype(np.int32)
     np.save(folder / "neighbours.npy", near)
     np.savez(
-        folder / "rows.npz", labels=labels, rank=generator.integers(1, 4000, n), source=generator.integers(0, 2, n)
+        folder / "rows.npz",
+        labels=labels,
+        rank=generator.integers(1, 4000, n),
+        source=generator.integers(0, 2, n),
+        label_position=position,
+        best_other=best_other,
     )
     words = [f"word{i}" for i in range(5000)] + [f"class{c}" for c in range(k)]
     with pq.ParquetWriter(folder / "texts.parquet", pa.schema([("title", pa.string())])) as writer:
@@ -98,7 +110,8 @@ def inputs_of(folder: Path, k: int) -> tuple[Images, EvidenceInputs, dict[str, A
         probe=ProbeSettings(), is_fitted=images.is_fitted, columns=columns, classes=plain_classes([f"class{c}" for c in range(k)]),
     )  # fmt: skip
     scores = np.load(folder / "log_probabilities.npy", mmap_mode="r")
-    return images, inputs, {"log_probabilities": LogProbabilities(k=k, dense=scores)}
+    exact = {name: rows[name] for name in ("label_position", "best_other")}
+    return images, inputs, {"log_probabilities": LogProbabilities(k=k, dense=scores), **exact}
 
 
 class Peak:
@@ -134,7 +147,9 @@ def main() -> None:
     parser.add_argument("--features", type=int, default=256)
     parser.add_argument("--classes", type=int, default=1000)
     parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--urnet", action="store_true")
     chosen = parser.parse_args()
+    names = URNET if chosen.urnet else NAMES
     if not (chosen.folder / "texts.parquet").exists():
         timed("(making the data)", lambda: write_data(chosen.folder, chosen.rows, chosen.features, chosen.classes))
     images, inputs, given = inputs_of(chosen.folder, chosen.classes)
@@ -143,7 +158,7 @@ def main() -> None:
     with Peak() as peak:
         share, seconds = timed("neighbours' votes", lambda: label_share(neighbours, images.labels))
         total += seconds
-        made: dict[str, Any] = {"images": images, "held_out": argparse.Namespace(**given)}
+        made: dict[str, Any] = {"images": images, "features": inputs.features, "held_out": argparse.Namespace(**given)}
         made["neighbours"] = NeighbourVotes(
             rows=images.rows,
             indices=neighbours,
@@ -151,11 +166,11 @@ def main() -> None:
             label_share=share[0],
             n_votes=share[1],
         )
-        for name in ("agreement", "density", "own_text"):
+        for name in ("agreement", *(("clusters", "label_text") if chosen.urnet else ("density", "own_text"))):
             make = EVIDENCE[name].make
             made[name], seconds = timed(name, lambda make=make: make(replace(inputs, made=made), EvidenceSettings(), 0))
             total += seconds
-        weights, seconds = timed("factors and weights", lambda: weigh_images(images, made, NAMES, WeightSettings()))
+        weights, seconds = timed("factors and weights", lambda: weigh_images(images, made, names, WeightSettings()))
         total += seconds
     print(
         f"{'all':<22} {total:8.1f} s, {peak.mib:,.0f} MiB at the most; effective sample share {weights.effective_share:.2f}"

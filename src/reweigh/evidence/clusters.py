@@ -80,9 +80,9 @@ def confused_classes(
     found, place = np.unique(pairs, return_inverse=True)
     counts = np.bincount(place, weights=weight, minlength=len(found))
     ranked = np.lexsort((found % k, -counts, found // k))
-    of_class = found[ranked] // k
+    of_class, classes = found[ranked] // k, found[ranked] % k
     starts = np.searchsorted(of_class, np.arange(k + 1))
-    return [(found[ranked] % k)[starts[c] : min(starts[c] + count, starts[c + 1])] for c in range(k)]
+    return [classes[starts[c] : min(starts[c] + count, starts[c + 1])].copy() for c in range(k)]
 
 
 Clustered = tuple[NDArray[np.int32], NDArray[np.int32], int, NDArray[np.float32]]
