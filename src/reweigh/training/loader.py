@@ -136,9 +136,10 @@ def _in_processes(task: _Task, items: Iterable[Item], *, workers: int, pinned: b
             # The last two where a batch of it was on its way.
             if isinstance(cause, RuntimeError) and "DataLoader worker" not in str(cause):
                 raise
+            reason = f" ({str(cause).splitlines()[0]})" if str(cause) else ""
             raise ReweighError(
-                f"A process that decodes images has died{f' ({str(cause).splitlines()[0]})' if str(cause) else ''}. Most often memory ran out, or shared memory "
-                "(/dev/shm): lower finetune.workers or finetune.micro_batch."
+                f"A process that decodes images has died{reason}. Most often memory ran out, or shared memory (/dev/shm): lower "
+                "finetune.workers or finetune.micro_batch."
             ) from cause
         yield TrainingBatch(
             rows=np.asarray(rows), images=buffer.permute(0, 3, 1, 2), failures=tuple(map(tuple, failures))
