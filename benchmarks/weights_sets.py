@@ -160,7 +160,7 @@ class Case:
 def make_case(name: str, seed: int, place: Place) -> Case:
     """The set of this name drawn by `seed`, all of its evidence made with the shipped settings."""
     made = SETS[name]
-    catalog = _catalog(name, made, seed, place)
+    catalog = set_catalog(name, made, seed, place)
     features = _matrix(catalog, made, place)
     answers = _answers(catalog)
     train, test = _split(catalog, made, answers, seed)
@@ -223,7 +223,7 @@ def _evidence(catalog: Catalog, features: ArrayFeatures, images: Images, seed: i
     return made
 
 
-def _catalog(name: str, made: WebSet, seed: int, place: Place) -> Catalog:
+def set_catalog(name: str, made: WebSet, seed: int, place: Place) -> Catalog:
     """The catalog of a draw: webified once and kept, or that of the photos themselves."""
     source = indexed(made.photos, place)
     if made.webify is None:
