@@ -8,7 +8,9 @@ from typing import Annotated
 import typer
 
 from reweigh.cli import console
+from reweigh.cli.options import Scales, Views, scale_numbers
 from reweigh.cli.report import Run
+from reweigh.errors import ReweighError
 
 
 def evaluate(
@@ -17,6 +19,8 @@ def evaluate(
         Path | None,
         typer.Option("--on", metavar="DATA", help="Another folder, table or catalog with the same classes."),
     ] = None,
+    views: Views = "center",
+    scales: Scales = "1",
     detection: Annotated[
         bool,
         typer.Option("--detection", help="Measure the verdicts on labels instead, where right answers are known."),
@@ -27,6 +31,10 @@ def evaluate(
     Where right labels are known, also how well the weights and each factor find the wrong ones. With --detection: how
     good the verdicts are, beside plain argmax != label; the figures go to RUN/detection.json.
     """
+    if on is None and (views, scales) != ("center", "1"):
+        raise ReweighError(
+            "--views and --scales need --on DATA: the figures on the run's own test images are stored as they are."
+        )
     if detection:
         _detection(run, on)
         return
@@ -34,7 +42,7 @@ def evaluate(
     from reweigh.runs.measured import QUALITY_HEADER, quality_lines
 
     with console.watched() as progress:
-        result = evaluate_run(run, on, progress=progress)
+        result = evaluate_run(run, on, views=views, scales=scale_numbers(scales), progress=progress)
     console.table(result.lines, header=result.header)
     for title, rows in quality_lines(result.metrics):
         console.say("")

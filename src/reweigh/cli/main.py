@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from reweigh import __version__
-from reweigh.cli import check, demo, evaluate, export, index, predict, report, run, webify
+from reweigh.cli import check, demo, ensemble, evaluate, export, index, predict, report, run, webify
 from reweigh.errors import ReweighError
 from reweigh.ranks import ALONE, SharedError, ranks_of_environment
 
@@ -23,6 +23,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "report": report.report,
     "evaluate": evaluate.evaluate,
     "predict": predict.predict,
+    "ensemble": ensemble.ensemble,
     "export": export.export,
     "webify": webify.webify,
 }

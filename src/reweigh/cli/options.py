@@ -89,3 +89,22 @@ def _column(text: str) -> tuple[str, str]:
     if not equals or not ours or not theirs:
         raise ReweighError(f"--column takes OURS=THEIRS, such as verified_label=verified; found {text!r}.")
     return ours, theirs
+
+
+Views = Annotated[
+    str,
+    typer.Option(
+        "--views", metavar="NAME", help="Views of each image: center, flip (2), five, ten, dense (18); their probabilities are averaged."
+    ),
+]  # fmt: skip
+Scales = Annotated[
+    str, typer.Option("--scales", metavar="S,S", help="Scales that the views are taken at, such as 1,1.14; 1 is the usual one.")
+]  # fmt: skip
+
+
+def scale_numbers(text: str) -> tuple[float, ...]:
+    """`1,1.14` as numbers. Raises ReweighError for anything else."""
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError as cause:
+        raise ReweighError(f"--scales takes numbers with commas between, such as 1,1.14; found {text!r}.") from cause

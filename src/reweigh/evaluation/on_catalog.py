@@ -15,7 +15,7 @@ from reweigh.evaluation.measure import NOT_KNOWN, Evaluation, evaluate
 from reweigh.evaluation.settings import EvaluationSettings
 from reweigh.evidence.held_out import HeldOut
 from reweigh.features.matrix import FeatureMatrix
-from reweigh.probes.linear import Head, predict
+from reweigh.probes.linear import Head, predict_views
 
 BLOCK_ROWS = 4096
 
@@ -51,7 +51,7 @@ def evaluate_held_out(catalog: Catalog, held_out: HeldOut, *, settings: Evaluati
 
 def evaluate_rows(
     catalog: Catalog,
-    features: FeatureMatrix,
+    features: FeatureMatrix | Sequence[FeatureMatrix],
     rows: NDArray[np.int64],
     head: Head,
     *,
@@ -60,15 +60,27 @@ def evaluate_rows(
     classes: NDArray[np.int32] | None = None,
     catalog_rows: NDArray[np.int64] | None = None,
 ) -> Evaluation:
-    """A head's predictions for these rows of the features, against their answers.
+    """A head's predictions for these rows of the features (of several views: their mean), against their answers.
 
     classes (k of the catalog,): the head's class for each class of the catalog; None: they are the same.
     catalog_rows (n,): which rows of the catalog they are, where the features are of a part of it.
     """
-    known = answers(catalog, rows if catalog_rows is None else catalog_rows)
+    views = features if isinstance(features, Sequence) else [features]
+    where = rows if catalog_rows is None else catalog_rows
+    return evaluate_blocks(
+        catalog, predict_views(head, views, rows), where, k=len(head.bias), settings=settings, seed=seed, classes=classes
+    )  # fmt: skip
+
+
+def evaluate_blocks(
+    catalog: Catalog, blocks: Iterator[NDArray[np.float32]], rows: NDArray[np.int64], *, k: int, settings: EvaluationSettings, seed: int,
+    classes: NDArray[np.int32] | None = None,
+) -> Evaluation:  # fmt: skip
+    """Log-probabilities (b, k) of these rows of the catalog, block by block, against their answers; `classes` as above."""
+    known = answers(catalog, rows)
     if classes is not None:
         known = translated(known, classes)
-    return _evaluate(predict(head, features, rows), known, k=len(head.bias), settings=settings, seed=seed)
+    return _evaluate(blocks, known, k=k, settings=settings, seed=seed)
 
 
 def translated(known: Answers, classes: NDArray[np.int32]) -> Answers:

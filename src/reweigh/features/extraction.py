@@ -38,6 +38,7 @@ from reweigh.features.store import (
 )
 from reweigh.images.decoding import LEAST_FACTOR
 from reweigh.images.settings import ImageSettings
+from reweigh.images.views import EvaluationView
 from reweigh.progress import Progress, silent
 from reweigh.ranks import ALONE, Ranks, agreed, together
 from reweigh.whole_files import read_json, write_json
@@ -85,7 +86,7 @@ def feature_key(backbone: Backbone, *, fingerprint: str, rows: Rows | None, imag
     read = {
         "format": FORMAT,
         "backbone": backbone.identity,
-        "view": asdict(backbone.view),
+        "view": _said(backbone.view),
         "precision": backbone.precision,
         "memory_format": backbone.memory_format,
         "device": backbone.device.partition(":")[0],
@@ -99,6 +100,12 @@ def feature_key(backbone: Backbone, *, fingerprint: str, rows: Rows | None, imag
     }
     text = json.dumps(read, sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
+
+
+def _said(view: EvaluationView) -> dict[str, Any]:
+    """The view's fields; those of a part that is not the middle only where they say something."""
+    usual = {"place": (0.5, 0.5), "mirrored": False, "scale": 1.0}
+    return {name: value for name, value in asdict(view).items() if name not in usual or value != usual[name]}
 
 
 def extract(

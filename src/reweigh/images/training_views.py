@@ -14,7 +14,7 @@ import simplejpeg
 from reweigh.images.decoding import JPEG_START, Decoded, decode_scaled
 from reweigh.images.orientation import jpeg_orientation
 from reweigh.images.settings import AugmentationSettings
-from reweigh.images.views import EvaluationView, Pixels, encoded_view
+from reweigh.images.views import EvaluationView, Pixels, encoded_view, mirrored
 from reweigh.timm_import import torchvision_part
 
 TRIES = 10
@@ -38,14 +38,6 @@ def training_view(
     if settings.erasing and generator.random() < settings.erasing:
         pixels = _erased(pixels, generator)
     return np.ascontiguousarray(pixels)
-
-
-def mirrored(pixels: Pixels) -> Pixels:
-    """(h, w, 3) from right to left, through torch: NumPy copies three reversed bytes at a time, twenty times slower."""
-    import torch
-
-    made: Pixels = torch.flip(torch.from_numpy(pixels), [1]).numpy()
-    return made
 
 
 def random_part(

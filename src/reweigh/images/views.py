@@ -49,17 +49,27 @@ class EvaluationView:
     """Subtracted from pixels in [0, 1]."""
     std: tuple[float, ...] = (0.229, 0.224, 0.225)
     """Divides them afterwards."""
+    place: tuple[float, float] = (0.5, 0.5)
+    """Where the crop lies, from top (0) to bottom (1) and from left to right; the middle."""
+    mirrored: bool = False
+    """From right to left."""
+    scale: float = 1.0
+    """How many times larger than usual the image is resized before the crop."""
 
     def __post_init__(self) -> None:
         look_up(self.interpolation, INTERPOLATIONS, kind="interpolation")
         look_up(self.crop_mode, PLACEMENTS, kind="crop mode")
         if self.size < 1 or not 0 < self.crop_pct <= 1:
             raise ReweighError(f"A view needs size >= 1 and 0 < crop_pct <= 1, found {self.size} and {self.crop_pct}.")
+        if not all(0 <= part <= 1 for part in self.place) or not 0.1 <= self.scale <= 10:
+            raise ReweighError(
+                f"A crop lies from 0 to 1 of the way, at a scale from .1 to 10; found {self.place} and {self.scale}."
+            )
 
     @property
     def resized(self) -> int:
         """The side in pixels that the image is resized to before the crop; what decoding has to cover."""
-        return math.floor(self.size / self.crop_pct)
+        return math.floor(self.size / self.crop_pct * self.scale)
 
 
 @dataclass(frozen=True)
@@ -103,9 +113,17 @@ def view_pixels(view: EvaluationView, image: Decoded) -> Pixels:
     """The view (size, size, 3) of a decoded image; where it lies follows from the image's full size."""
     place = PLACEMENTS[view.crop_mode](view, image.height, image.width)
     few = place.height * place.width <= LARGEST_ENLARGEMENT * view.size**2
-    if few and view.interpolation in ("bilinear", "bicubic") and image.box[:2] == (0, 0):
-        return _resize_then_crop(view, image, place)
-    return _crop_while_resizing(view, image, place)
+    is_fast = few and view.interpolation in ("bilinear", "bicubic") and image.box[:2] == (0, 0)
+    pixels = (_resize_then_crop if is_fast else _crop_while_resizing)(view, image, place)
+    return mirrored(pixels) if view.mirrored else pixels
+
+
+def mirrored(pixels: Pixels) -> Pixels:
+    """(h, w, 3) from right to left, through torch: NumPy copies three reversed bytes at a time, twenty times slower."""
+    import torch
+
+    made: Pixels = torch.flip(torch.from_numpy(pixels), [1]).numpy()
+    return made
 
 
 def _resize_then_crop(view: EvaluationView, image: Decoded, place: Placement) -> Pixels:
@@ -177,10 +195,10 @@ def _border(view: EvaluationView, height: int, width: int) -> Placement:
 def _middle(view: EvaluationView, height: int, width: int) -> Placement:
     """Padding begins with the smaller half, as in timm; a crop's corner is rounded to the even, as in torchvision."""
 
-    def corner(side: int) -> int:
-        return round((side - view.size) / 2) if side >= view.size else -((view.size - side) // 2)
+    def corner(side: int, part: float) -> int:
+        return round((side - view.size) * part) if side >= view.size else -((view.size - side) // 2)
 
-    return Placement(height, width, corner(height), corner(width))
+    return Placement(height, width, corner(height, view.place[0]), corner(width, view.place[1]))
 
 
 PLACEMENTS = {"center": _center, "squash": _squash, "border": _border}

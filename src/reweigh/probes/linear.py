@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -191,6 +191,29 @@ def predict(
         logits -= logits.max(axis=1, keepdims=True)
         logits -= np.log(np.exp(logits).sum(axis=1, keepdims=True))
         yield logits
+
+
+def predict_views(
+    head: Head, features: Sequence[FeatureMatrix], rows: Rows, *, uids: Uids | None = None
+) -> Iterator[NDArray[np.float32]]:
+    """Log of the mean of the probabilities that these rows have in each of several views; blocks as `predict`, which it is for one."""
+    if len(features) == 1:
+        yield from predict(head, features[0], rows, uids=uids)
+        return
+    for blocks in zip(*(predict(head, one, rows, uids=uids) for one in features), strict=True):
+        yield log_mean(blocks)
+
+
+def log_mean(blocks: Sequence[NDArray[np.floating]], weights: Sequence[float] | None = None) -> NDArray[np.float32]:
+    """log of the (weighted) mean of exp of each, of one shape; weights need not sum to 1."""
+    shares = (
+        np.full(len(blocks), 1 / len(blocks)) if weights is None else np.asarray(weights, np.float64) / sum(weights)
+    )
+    largest = np.maximum.reduce([np.asarray(block, np.float32) for block in blocks])
+    total = np.zeros(largest.shape, np.float64)
+    for block, share in zip(blocks, shares.tolist(), strict=True):
+        total += share * np.exp(block - largest)
+    return np.asarray(largest + np.log(total), np.float32)
 
 
 def prediction_block(k: int) -> int:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,11 @@ from reweigh.catalog.tables import (
 from reweigh.errors import ReweighError
 from reweigh.evaluation.measure import as_json
 from reweigh.evaluation.on_catalog import evaluate_rows, match_classes
-from reweigh.features.extraction import extract, feature_key
+from reweigh.features.extraction import feature_key
 from reweigh.features.model_folder import load_model
+from reweigh.features.several_views import extract_views
 from reweigh.features.store import unreadable_rows
+from reweigh.images.several_views import several_views
 from reweigh.layouts.table_of_layouts import index
 from reweigh.progress import Progress, silent
 from reweigh.runs.folder import check_trained, stored_recipe
@@ -45,8 +48,11 @@ class Evaluated:
     metrics: dict[str, Any]
 
 
-def evaluate_run(run: Path, on: Path | None = None, *, progress: Progress = silent) -> Evaluated:
-    """The figures of a finished run; with `on`, those of its model on the labelled test images of that data.
+def evaluate_run(
+    run: Path, on: Path | None = None, *, views: str = "center", scales: Sequence[float] = (1.0,), progress: Progress = silent
+) -> Evaluated:  # fmt: skip
+    """The figures of a finished run; with `on`, those of its model on the labelled test images of that data, its
+    probabilities averaged over these views.
 
     Of `on`, split test is measured, else val, else all labelled images. Its catalog and figures lie in RUN/evaluations.
     Raises ReweighError for a run that is not finished and for data with classes that the model does not know.
@@ -65,12 +71,18 @@ def evaluate_run(run: Path, on: Path | None = None, *, progress: Progress = sile
     model = load_model(run / "model", device=recipe.device, precision=recipe.precision)
     classes = match_classes(read_classes(catalog).names, model.class_names)
     rows, split = labelled_rows(catalog)
-    key = feature_key(model.backbone, fingerprint=catalog.fingerprint, rows=rows, images=recipe.images)
-    features = extract(
+    seen = several_views(model.backbone.view, views, scales)
+    keys = [
+        feature_key(
+            replace(model.backbone, view=view), fingerprint=catalog.fingerprint, rows=rows, images=recipe.images
+        )
+        for view in seen
+    ]
+    features = extract_views(
         model.backbone, len(rows), lambda at: image_locations(catalog, rows[at]), lambda at: read_uids(catalog, rows[at]),
-        folder=place / "features" / key, settings=recipe.features, images=recipe.images, progress=progress,
+        views=seen, folders=[place / "features" / key for key in keys], settings=recipe.features, images=recipe.images, progress=progress,
     )  # fmt: skip
-    readable = np.setdiff1d(np.arange(len(rows)), unreadable_rows(features))
+    readable = np.setdiff1d(np.arange(len(rows)), unreadable_rows(features[0]))
     measured = evaluate_rows(
         catalog,
         features,

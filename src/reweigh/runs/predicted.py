@@ -14,6 +14,7 @@ import pyarrow.parquet
 from reweigh.errors import ReweighError
 from reweigh.evaluation.new_images import predict
 from reweigh.features.model_folder import load_model
+from reweigh.images.several_views import several_views
 from reweigh.layouts.find_images import find_images
 from reweigh.progress import Progress, silent
 from reweigh.runs.folder import check_trained, stored_recipe
@@ -30,7 +31,23 @@ class Predicted:
     lines: list[tuple[str, str]]
 
 
-def predict_images(run: Path, path: Path, output: Path, *, top: int = 5, progress: Progress = silent) -> Predicted:
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What is wanted of a prediction beside the table."""
+
+    top: int = 5
+    views: str = "center"
+    scales: tuple[float, ...] = (1.0,)
+    probabilities: Path | None = None
+    """A new folder for the probabilities of all classes, or the `top_m` largest."""
+    top_m: int | None = None
+    submission: Path | None = None
+    """A file in WebVision's form."""
+
+
+def predict_images(
+    run: Path, path: Path, output: Path, asked: Asked | None = None, *, progress: Progress = silent
+) -> Predicted:
     """Predict the images at `path` (a file, folder, list, tar or catalog) with the model of `run` and write `output`.
 
     Raises ReweighError for a run without a model, a path without images and an output of another form than .csv or .parquet.
@@ -39,6 +56,11 @@ def predict_images(run: Path, path: Path, output: Path, *, top: int = 5, progres
         raise ReweighError(f"Predictions are written as {' or '.join(WRITERS)}; found {output.name!r}.")
     if output.is_dir():
         raise ReweighError(f"{output} is a folder; name a file in it, such as {output / 'predictions.csv'}.")
+    asked = asked or Asked()
+    if asked.top_m is not None and asked.probabilities is None:
+        raise ReweighError("--top-m says how many probabilities --probabilities keeps; name a folder for them.")
+    if asked.probabilities is not None and asked.probabilities.exists():
+        raise ReweighError(f"{asked.probabilities} is there already; probabilities are written to a new folder.")
     recipe = stored_recipe(run)
     check_trained(run)
     set_threads(recipe.threads)
@@ -50,16 +72,23 @@ def predict_images(run: Path, path: Path, output: Path, *, top: int = 5, progres
     model = load_model(run / "model", device=recipe.device, precision=recipe.precision)
     with tempfile.TemporaryDirectory() as scratch:
         table = predict(
-            model, images, workspace=Path(scratch) / "features", top=top, settings=recipe.features, progress=progress
-        )
+            model, images, workspace=Path(scratch) / "features", top=asked.top, settings=recipe.features, progress=progress,
+            views=several_views(model.backbone.view, asked.views, asked.scales), probabilities=asked.probabilities, top_m=asked.top_m,
+            submission=asked.submission,
+        )  # fmt: skip
+    write_table(table, output)
+    return Predicted(table=table, lines=summary(table))
+
+
+def write_table(table: pa.Table, output: Path) -> None:
+    """As .csv or .parquet, whole or not at all."""
     output.parent.mkdir(parents=True, exist_ok=True)
     beside = output.with_name(f"{output.name}.partial")
     WRITERS[output.suffix.lower()](table, beside)
     beside.replace(output)
-    return Predicted(table=table, lines=_summary(table))
 
 
-def _summary(table: pa.Table) -> list[tuple[str, str]]:
+def summary(table: pa.Table) -> list[tuple[str, str]]:
     """Images, unreadable ones, and the classes predicted most."""
     labels = table["label"].drop_null()
     counted = sorted(
