@@ -26,7 +26,7 @@ SETTINGS: dict[str, tuple[tuple[str, ...], str]] = {
     "device that there is not": (("--set", "device=gpu"), "gpu"),
     "backbone that there is not": (("--set", "backbone.name=resnet5O"), "No backbone named 'resnet5O' in timm"),
     "local folder that is not there": (("--set", "backbone.name=local-dir:gone"), "gone"),
-    "stage that there is not": (("--redo", "feature"), "weights, training, metrics. Did you mean 'features'"),
+    "stage that there is not": (("--redo", "feature"), "weights, targets, training, metrics. Did you mean 'features'"),
 }  # fmt: skip
 
 

@@ -104,3 +104,14 @@ def test_bad_input_is_named(name):
 def test_settings_out_of_range_name_their_path(key, value):
     with pytest.raises(ReweighError, match=f"evaluation.{key} must"):
         EvaluationSettings(**{key: value})
+
+
+def test_the_mean_over_classes_of_top_5_by_hand() -> None:
+    """Class 0 stands third and sixth of six, class 1 first: (1/2 + 1) / 2; over images 2/3."""
+    ranked = np.array([[4, 5, 0, 1, 2, 3], [5, 4, 3, 2, 1, 0], [1, 0, 2, 3, 4, 5]])
+    scores = np.empty((3, 6), np.float32)
+    np.put_along_axis(scores, ranked, np.tile(-np.arange(6, dtype=np.float32), (3, 1)), 1)
+    log_p = scores - np.log(np.exp(scores).sum(axis=1, keepdims=True))
+    figures = evaluate([log_p], np.array([0, 0, 1]), k=6, settings=EvaluationSettings(), seed=0).agreement
+    assert figures is not None
+    assert (figures.top_5, figures.class_averaged_top_5) == (pytest.approx(2 / 3), 0.75)

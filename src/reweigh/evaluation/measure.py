@@ -50,6 +50,8 @@ class Figures:
     class_averaged: float
     """Mean over the classes that have rows of their top-1."""
     class_averaged_interval: Interval
+    class_averaged_top_5: float | None
+    """The mean over classes of top-5, by which WebVision 2018 ranked; None for five classes and fewer"""
     log_loss: float
     """Mean -log probability of the answer."""
     sizes: NDArray[np.int64]
@@ -164,6 +166,7 @@ def _figures(
         top_5_interval=accuracy_interval(int((positions < 5).sum()), n, **drawn) if has_top_5 else None,
         class_averaged=class_averaged(sizes, right),
         class_averaged_interval=class_averaged_interval(sizes, right, **drawn),
+        class_averaged_top_5=class_averaged(*per_class(positions < 5, labels, k)) if has_top_5 else None,
         log_loss=float(-own[rows].mean(dtype=np.float64)) if n else math.nan,
         sizes=sizes,
         right=right,
@@ -195,6 +198,7 @@ def figures_as_json(figures: Figures) -> dict[str, Any]:
         "top_5_interval": _interval(figures.top_5_interval),
         "class_averaged": _number(figures.class_averaged),
         "class_averaged_interval": _interval(figures.class_averaged_interval),
+        "class_averaged_top_5": _number(figures.class_averaged_top_5),
         "log_loss": _number(figures.log_loss),
         "per_class": {
             "size": figures.sizes.tolist(),

@@ -20,7 +20,7 @@ from reweigh.features.store import Features, unreadable_rows
 from reweigh.probes.linear import Head
 
 Row = tuple[str, ...]
-HEADER: Row = ("", "images", "top-1", "95 %", "top-5", "mean over classes", "95 %")
+HEADER: Row = ("", "images", "top-1", "95 %", "top-5", "mean over classes", "95 %", "its top-5")
 SETS = {"held_out": "training images, held out", "baseline": "test, without weights", "test": "test"}
 AGAINST = {"agreement": "agreement", "verified_label": "accuracy, checked", "truth": "accuracy, truth"}
 NEARLY_CLEAN = 0.95
@@ -255,7 +255,7 @@ def _notes_on_gain(metrics: dict[str, Any]) -> list[str]:
 def _line(name: str, figures: dict[str, Any]) -> Row:
     return (
         name, f"{figures['n']:,}", share(figures["top_1"]), interval(figures["top_1_interval"]), share(figures["top_5"]),
-        share(figures["class_averaged"]), interval(figures["class_averaged_interval"]),
+        share(figures["class_averaged"]), interval(figures["class_averaged_interval"]), share(figures.get("class_averaged_top_5")),
     )  # fmt: skip
 
 
@@ -263,7 +263,7 @@ def _gain_line(name: str, gain: dict[str, Any]) -> Row:
     """Differences in points, with their signs."""
     return (
         name, f"{gain['n']:,}", points(gain["top_1"]), signed_interval(gain["top_1_interval"]), "-",
-        points(gain["class_averaged"]), signed_interval(gain["class_averaged_interval"]),
+        points(gain["class_averaged"]), signed_interval(gain["class_averaged_interval"]), "-",
     )  # fmt: skip
 
 
