@@ -134,6 +134,16 @@ def test_a_run_of_several_processes_leaves_the_bytes_of_one(
     ]
 
 
+def test_clusters_and_targets_of_two_processes_are_those_of_one(photos: Path, alone: Path, tmp_path: Path) -> None:
+    changes = [*PIXELS, 'weights.use=["held_out", "clusters", "class_balance"]', "targets.policy=bootstrap"]
+    for name in ("one", "two"):
+        shutil.copytree(alone, tmp_path / name)
+    _run(ALONE, str(photos), str(tmp_path / "one"), changes)
+    assert in_processes(2, _run, str(photos), str(tmp_path / "two"), changes) == [0, 0]
+    for name in ("weights.parquet", "03-targets/targets.parquet", "model/model.safetensors", "metrics.json"):
+        assert (tmp_path / "two" / name).read_bytes() == (tmp_path / "one" / name).read_bytes(), name
+
+
 def test_a_check_of_two_processes_gives_the_verdicts_of_one(photos: Path, alone: Path, tmp_path: Path) -> None:
     assert in_processes(2, _check, str(photos), str(tmp_path), PIXELS) == [0, 0]
     for name in ("verdicts.parquet", "weights.parquet", "verdicts.csv"):

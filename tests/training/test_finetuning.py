@@ -21,7 +21,7 @@ from reweigh.features.backbones import resolve_backbone
 from reweigh.features.settings import BackboneSettings
 from reweigh.images.settings import AugmentationSettings, ImageSettings
 from reweigh.ranks import Ranks
-from reweigh.training.finetuning import Finetuned, FinetuneTask, epoch_plan, finetune, schedule_of
+from reweigh.training.finetuning import Finetuned, FinetuneTask, chosen_batch, epoch_plan, finetune, schedule_of
 from reweigh.training.settings import BagSettings, FinetuneSettings
 from reweigh.training.training_log import read_log
 
@@ -177,6 +177,13 @@ def test_soft_targets_of_one_class_are_the_labels(photos: Path, tmp_path: Path) 
 def test_a_batch_larger_than_the_data_is_lowered_and_said(photos: Path) -> None:
     schedule = schedule_of(task_of(photos, settings={"batch": 4096}))
     assert (schedule.batch, schedule.n_steps) == (N, 1)
+
+
+@pytest.mark.parametrize(
+    ("n", "unit", "batch"), [(5, 1, 16), (256, 1, 16), (1265, 1, 64), (10**6, 1, 256), (1265, 3, 63), (1265, 4, 64), (300, 40, 40)]
+)  # fmt: skip
+def test_a_batch_is_chosen_so_that_few_images_make_steps_enough(n: int, unit: int, batch: int) -> None:
+    assert chosen_batch(n, unit) == batch
 
 
 def test_a_loss_that_is_not_finite_stops_with_the_images(photos: Path, tmp_path: Path) -> None:

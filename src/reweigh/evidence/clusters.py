@@ -16,6 +16,7 @@ from reweigh.evidence.settings import EvidenceSettings
 from reweigh.evidence.stored_arrays import load_arrays, save_arrays
 from reweigh.features.clusters import kmeans
 from reweigh.features.matrix import FeatureMatrix
+from reweigh.ranks import together
 
 ARRAYS = ("rows", "cluster_rows", "class_rows", "union_rows", "distance")
 PURPOSE = 12
@@ -39,7 +40,46 @@ class ClassClusters:
 
 
 def make_clusters(inputs: EvidenceInputs, settings: EvidenceSettings, seed: int) -> ClassClusters:
-    """For each class, k-means of its images and those of its most confused classes (`evidence.confused_classes`), over all cores."""
+    """For each class, k-means of its images and those of its most confused classes (`evidence.confused_classes`).
+
+    Classes are dealt out to the ranks and, on each, to all cores; of several `inputs.ranks`, which see the same workspace, rank
+    0 calls this and the others `help_with_clusters`. The bytes do not depend on who did what.
+    """
+    record = _share(inputs, settings, seed)
+    label_owner = np.asarray(inputs.labels) % inputs.ranks.world
+    for rank in range(1, inputs.ranks.world):
+        other = load_clusters(_part(inputs, rank))
+        theirs = np.flatnonzero(label_owner == rank)
+        for name in ARRAYS[1:]:
+            getattr(record, name)[theirs] = getattr(other, name)[theirs]
+    return record
+
+
+def help_with_clusters(inputs: EvidenceInputs, settings: EvidenceSettings, seed: int) -> None:
+    """What another rank than 0 does while that one calls `make_clusters` with the same inputs."""
+    _share(inputs, settings, seed)
+
+
+def _part(inputs: EvidenceInputs, rank: int) -> Path:
+    if inputs.workspace is None:
+        raise ValueError("several ranks need a workspace that all of them see")
+    return inputs.workspace / f"rank-{rank}"
+
+
+def _share(inputs: EvidenceInputs, settings: EvidenceSettings, seed: int) -> ClassClusters:
+    """The classes of this rank; those of another one than 0 are left in the workspace."""
+    ranks = inputs.ranks
+    with together(ranks):
+        record = _clusters_of(inputs, settings, seed, range(ranks.rank, inputs.k, ranks.world))
+        if not ranks.is_first:
+            folder = _part(inputs, ranks.rank)
+            folder.mkdir(parents=True, exist_ok=True)
+            save_clusters(record, folder)
+    return record
+
+
+def _clusters_of(inputs: EvidenceInputs, settings: EvidenceSettings, seed: int, classes: range) -> ClassClusters:
+    """The record with the rows of these classes filled in."""
     labels = np.asarray(inputs.labels)
     is_fitted = labels >= 0 if inputs.is_fitted is None else inputs.is_fitted & (labels >= 0)
     confused = confused_classes(inputs.made["held_out"], labels, is_fitted, k=inputs.k, count=settings.confused_classes)
@@ -59,8 +99,8 @@ def make_clusters(inputs: EvidenceInputs, settings: EvidenceSettings, seed: int)
             _put(record, own, *_clustered(inputs.features, inputs.rows, own, union, labels, settings, seed, label))
 
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        for done, _ in enumerate(pool.map(one, range(inputs.k)), start=1):
-            inputs.progress("clusters", done, inputs.k)
+        for done, _ in enumerate(pool.map(one, classes), start=1):
+            inputs.progress("clusters", done, len(classes))
     return record
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reweigh.evidence.agreement import Agreement, label_agreement, load_agreement, save_agreement
-from reweigh.evidence.clusters import load_clusters, make_clusters, save_clusters
+from reweigh.evidence.clusters import help_with_clusters, load_clusters, make_clusters, save_clusters
 from reweigh.evidence.density import load_density, make_density, save_density
 from reweigh.evidence.held_out import (
     HeldOut,
@@ -137,6 +137,7 @@ EVIDENCE: dict[str, EvidenceInfo] = {
         choose=_chosen("rows", "cluster_rows", "class_rows", "union_rows", "distance"),
         save=save_clusters,
         load=load_clusters,
+        help=help_with_clusters,
     ),
     "own_text": EvidenceInfo(
         description="how much title, tags and description speak of the label",

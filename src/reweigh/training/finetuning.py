@@ -43,6 +43,8 @@ CHECKPOINT_SECONDS = 600.0
 NAMED = 8
 """Images that an error names."""
 MOST_WORKERS = 16
+STEPS_AN_EPOCH, SMALLEST_BATCH, LARGEST_BATCH = 16, 16, 256
+"""Of a batch that is chosen"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,7 +142,8 @@ def schedule_of(task: FinetuneTask) -> Schedule:
     world = task.ranks.world
     if n < world:
         raise ReweighError(f"{n} images with a weight cannot be dealt out to {world} processes; start at most {n}.")
-    wanted, unit = task.settings.batch, world * max(task.settings.bags.size, 1)
+    unit = world * max(task.settings.bags.size, 1)
+    wanted = task.settings.batch or chosen_batch(n, unit)
     if wanted % world or wanted < unit:
         raise ReweighError(
             f"finetune.batch must be a multiple of the {world} processes"
@@ -149,6 +152,13 @@ def schedule_of(task: FinetuneTask) -> Schedule:
     batch = max(min(wanted, n) // unit, 1) * unit
     n_steps = steps_of_epoch(n, batch=batch, world=world)
     return Schedule(n_rows=n, batch=batch, n_steps=n_steps, epochs=task.settings.epochs)
+
+
+def chosen_batch(n: int, unit: int) -> int:
+    """A power of two near a sixteenth of n images, 16 to 256, made a multiple of `unit`."""
+    fitting = 2 ** int(np.log2(max(n // STEPS_AN_EPOCH, 1)))
+    size = int(np.clip(fitting, SMALLEST_BATCH, LARGEST_BATCH))
+    return max(size // unit, 1) * unit
 
 
 def epoch_plan(task: FinetuneTask, schedule: Schedule, epoch: int, *, whole: bool = False) -> NDArray[np.int64]:
@@ -402,7 +412,8 @@ def _said(epoch: int, schedule: Schedule, figures: Mapping[str, float]) -> str:
 def _facts(task: FinetuneTask, schedule: Schedule, unreadable: dict[int, str]) -> dict[str, Any]:
     settings = asdict(task.settings)
     return {
-        "network": task.network.name, "rows": schedule.n_rows, "batch": schedule.batch, "wanted_batch": task.settings.batch, "epochs": schedule.epochs,
-        "steps": schedule.total, "weighted": task.weights is not None or task.targets.ndim == 2, "unreadable": len(unreadable),
+        "network": task.network.name, "rows": schedule.n_rows, "batch": schedule.batch,
+        "wanted_batch": task.settings.batch or schedule.batch, "epochs": schedule.epochs, "steps": schedule.total,
+        "weighted": task.weights is not None or task.targets.ndim == 2, "unreadable": len(unreadable),
         "learning_rate": scaled_rate(settings["learning_rate"], batch=schedule.batch),
     }  # fmt: skip

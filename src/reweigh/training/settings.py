@@ -59,8 +59,9 @@ class FinetuneSettings:
     """The first last layer: `probe` fitted on the stored features; `auto` does so where the run's own backbone starts, else `random`."""
     epochs: int = 10
     """How often each image is seen, 1 or more."""
-    batch: int = 256
-    """Images a step, of all processes together, 1 or more; lowered to the number of images where there are fewer."""
+    batch: int = 0
+    """Images a step, of all processes together; 0: chosen, about a sixteenth of the images, 16 to 256, so that few images make
+    steps enough. Lowered to the number of images where there are fewer."""
     micro_batch: int = 0
     """Images that go through the network at once, on each process; gradients of a step add up. 0: all of the step's."""
     weights_on: Literal["loss", "sampling"] = "loss"
@@ -120,10 +121,10 @@ class FinetuneSettings:
         return self.start in ("backbone", "baseline")
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch", "log_steps"):
+        for name in ("epochs", "log_steps"):
             if getattr(self, name) < 1:
                 raise ReweighError(f"finetune.{name} must be 1 or more, found {getattr(self, name)}.")
-        for name in ("micro_batch", "checkpoint_steps", "weight_decay", "warmup_epochs", "clip"):
+        for name in ("batch", "micro_batch", "checkpoint_steps", "weight_decay", "warmup_epochs", "clip"):
             if getattr(self, name) < 0:
                 raise ReweighError(f"finetune.{name} must be 0 or more, found {getattr(self, name)}.")
         for name in ("learning_rate", "head_rate"):
