@@ -45,6 +45,7 @@ def test_wrong_labels_are_taught_the_other_class(photos: Path, tmp_path: Path) -
     assert made.metrics["targets"]["other_class_share"] == pytest.approx(taught_other.mean())
     assert made.metrics["baseline"] is not None
     assert any("targets per_row of weighted predictions" in note for note in made.notes)
+    assert "targets per_row of weighted predictions" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
 
 
 def test_changed_targets_train_anew_and_unchanged_ones_do_not(photos: Path, tmp_path: Path) -> None:

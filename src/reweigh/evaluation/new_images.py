@@ -14,8 +14,8 @@ from reweigh.evaluation.stored_predictions import write_predictions
 from reweigh.evaluation.submission import PLACES, write_submission
 from reweigh.features.model_folder import Model
 from reweigh.features.settings import FeatureSettings
-from reweigh.features.several_views import extract_views
-from reweigh.features.store import Features, unreadable_table
+from reweigh.features.several_views import extract_views, unreadable_in_any
+from reweigh.features.store import Features
 from reweigh.images.settings import ImageSettings
 from reweigh.images.views import EvaluationView
 from reweigh.probes.linear import Head, predict_views
@@ -51,10 +51,8 @@ def predict(
         images=image_settings or ImageSettings(unreadable_limit=1.0), progress=progress,
     )  # fmt: skip
     best, probability = best_classes(features, model, top=max(top, PLACES) if submission else top)
-    unreadable = unreadable_table(features[0])
-    reasons: list[str | None] = [None] * len(names)
-    for row, reason in zip(unreadable["row"].to_pylist(), unreadable["reason"].to_pylist(), strict=True):
-        reasons[row] = reason
+    unreadable = unreadable_in_any(features)
+    reasons = [unreadable.get(row) for row in range(len(names))]
     if probabilities is not None:
         blocks = predict_views(model, features, np.arange(len(names)))
         write_predictions(

@@ -9,7 +9,7 @@ from typing import Any
 
 from reweigh.features.extraction import Locate, Uids, extract
 from reweigh.features.networks import Backbone
-from reweigh.features.store import Features
+from reweigh.features.store import Features, unreadable_table
 from reweigh.images.views import EvaluationView
 from reweigh.progress import Progress, silent
 
@@ -29,3 +29,14 @@ def extract_views(
             extract(replace(backbone, view=view), n, locate, uids, folder=folders[number], progress=told, **settings)
         )
     return made
+
+
+def unreadable_in_any(views: Sequence[Features]) -> dict[int, str]:
+    """Row -> reason, ascending, of the images that at least one view could not be made of: the mean over views would take
+    that view's zeros for features."""
+    found: dict[int, str] = {}
+    for one in views:
+        table = unreadable_table(one)
+        for row, reason in zip(table["row"].to_pylist(), table["reason"].to_pylist(), strict=True):
+            found.setdefault(row, reason)
+    return dict(sorted(found.items()))

@@ -206,13 +206,13 @@ def predict_views(
 
 def log_mean(blocks: Sequence[NDArray[np.floating]], weights: Sequence[float] | None = None) -> NDArray[np.float32]:
     """log of the (weighted) mean of exp of each, of one shape; weights need not sum to 1."""
-    shares = (
-        np.full(len(blocks), 1 / len(blocks)) if weights is None else np.asarray(weights, np.float64) / sum(weights)
-    )
-    largest = np.maximum.reduce([np.asarray(block, np.float32) for block in blocks])
+    given = np.ones(len(blocks)) if weights is None else np.asarray(weights, np.float64)
+    counted = np.flatnonzero(given).tolist()  # a block of weight 0 must not set the largest, which all others may be far below
+    shares = given / given.sum()
+    largest = np.maximum.reduce([np.asarray(blocks[at], np.float32) for at in counted])
     total = np.zeros(largest.shape, np.float64)
-    for block, share in zip(blocks, shares.tolist(), strict=True):
-        total += share * np.exp(block - largest)
+    for at in counted:
+        total += shares[at] * np.exp(blocks[at] - largest)
     return np.asarray(largest + np.log(total), np.float32)
 
 

@@ -26,8 +26,7 @@ from reweigh.evaluation.measure import as_json
 from reweigh.evaluation.on_catalog import evaluate_rows, match_classes
 from reweigh.features.extraction import feature_key
 from reweigh.features.model_folder import load_model
-from reweigh.features.several_views import extract_views
-from reweigh.features.store import unreadable_rows
+from reweigh.features.several_views import extract_views, unreadable_in_any
 from reweigh.images.several_views import several_views
 from reweigh.layouts.table_of_layouts import index
 from reweigh.progress import Progress, silent
@@ -82,7 +81,7 @@ def evaluate_run(
         model.backbone, len(rows), lambda at: image_locations(catalog, rows[at]), lambda at: read_uids(catalog, rows[at]),
         views=seen, folders=[place / "features" / key for key in keys], settings=recipe.features, images=recipe.images, progress=progress,
     )  # fmt: skip
-    readable = np.setdiff1d(np.arange(len(rows)), unreadable_rows(features[0]))
+    readable = np.setdiff1d(np.arange(len(rows)), list(unreadable_in_any(features)))
     measured = evaluate_rows(
         catalog,
         features,

@@ -31,6 +31,7 @@ from reweigh.runs.page_weights import weights_data
 from reweigh.runs.recipe import Recipe
 from reweigh.runs.source import is_run
 from reweigh.runs.stored_weighing import stored_weighing
+from reweigh.runs.targets import said as targets_said
 from reweigh.whole_files import read_json, write_bytes
 
 CONFUSIONS = 200
@@ -136,6 +137,7 @@ def _run_facts(record: dict[str, Any], recipe: Recipe, metrics: dict[str, Any]) 
     return (
         ("backbone", f"{recipe.backbone.name}, {recipe.device}, {recipe.precision}"),
         ("classifier", _classifier(recipe, metrics)),
+        *((("targets", targets_said(recipe.targets, metrics["targets"])),) if metrics.get("targets") else ()),
         ("held-out predictions", FITTED[recipe.evidence.cross_fit].format(folds=recipe.evidence.n_folds)),
         ("seed", str(recipe.seed)),
         ("started", record["started"]),
