@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.csv
+import pyarrow.parquet
 import pytest
 from PIL import Image
 from typer.testing import CliRunner
@@ -64,6 +67,20 @@ def test_ten_views_are_one_prediction_an_image(place: Path) -> None:
     assert table.num_rows == 60
     total = sum(np.array(table[name].to_pylist()) for name in ("probability", "probability_2", "probability_3"))
     np.testing.assert_allclose(total, 1, atol=1e-4)
+
+
+def test_an_image_that_one_model_could_not_read_has_no_label(place: Path, tmp_path: Path) -> None:
+    p6 = shutil.copytree(place / "p6", tmp_path / "p6")
+    table = pyarrow.parquet.read_table(p6 / "images.parquet")
+    reasons = pa.array(["cut off", *table["unreadable"].to_pylist()[1:]], pa.string())
+    pyarrow.parquet.write_table(table.set_column(1, "unreadable", reasons), p6 / "images.parquet")
+    said = call("ensemble", place / "p4", p6, "--on", place / "photos.catalog", "-o", tmp_path / "e.csv")
+    table = pyarrow.csv.read_csv(
+        tmp_path / "e.csv", convert_options=pyarrow.csv.ConvertOptions(strings_can_be_null=True)
+    )
+    assert table["label"].to_pylist().index(None) == 0 and table["label"].null_count == 1
+    assert table["unreadable"].to_pylist()[0] == "cut off"
+    assert said.count(" 59 ") == 3, said
 
 
 def test_evaluate_takes_views(place: Path) -> None:

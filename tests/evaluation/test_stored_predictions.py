@@ -6,9 +6,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.special
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from reweigh.errors import ReweighError
-from reweigh.evaluation.stored_predictions import check_alike, mixed, read_predictions, write_predictions
+from reweigh.evaluation.stored_predictions import (
+    check_alike,
+    mixed,
+    read_predictions,
+    unreadable_in_one,
+    write_predictions,
+)
 from reweigh.evaluation.submission import read_submission, write_submission
 from reweigh.metrics.accuracy import class_averaged, per_class
 from reweigh.probes.linear import log_mean
@@ -31,6 +41,31 @@ def test_an_ensemble_by_hand(tmp_path: Path) -> None:
 def test_a_mean_of_certainties_is_no_minus_infinity() -> None:
     one, other = np.array([[0.0, -60000.0]], np.float32), np.array([[-60000.0, 0.0]], np.float32)
     np.testing.assert_allclose(log_mean([one, other]), np.log(0.5), rtol=1e-6)
+
+
+def test_a_member_of_weight_0_has_no_say_however_sure_it_is() -> None:
+    """Far above the others it would otherwise leave nothing of them in float32: log 0."""
+    sure, other = np.array([[0.0, -60000.0]], np.float32), np.array([[-300.0, 0.0]], np.float32)
+    np.testing.assert_array_equal(log_mean([sure, other], (0, 1)), other)
+    assert log_mean([sure, other], (1e-6, 1)) == pytest.approx(np.array([[np.log(1e-6 / (1 + 1e-6)), 0]]), abs=1e-5)
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    logits=arrays(np.float32, (3, 4, 5), elements=st.floats(-30, 30, width=32)),
+    weights=st.tuples(*[st.floats(0.01, 10)] * 3),
+)
+def test_the_mean_is_that_of_numpy(logits: np.ndarray, weights: tuple[float, ...]) -> None:
+    log_p = scipy.special.log_softmax(logits.astype(np.float64), axis=2)
+    expected = np.log(np.average(np.exp(log_p), axis=0, weights=weights))
+    np.testing.assert_allclose(log_mean(list(log_p.astype(np.float32)), weights), expected, atol=2e-5)
+
+
+def test_an_image_that_one_member_could_not_read_is_unreadable(tmp_path: Path) -> None:
+    write(tmp_path / "one", [[0.6, 0.3, 0.1]] * 2)
+    write(tmp_path / "two", [[0.6, 0.3, 0.1]] * 2, unreadable=[None, "cut off"])
+    members = [read_predictions(tmp_path / name) for name in ("one", "two")]
+    assert unreadable_in_one(members) == (None, "cut off")
 
 
 def test_the_largest_alone_are_kept_and_the_rest_is_spread(tmp_path: Path) -> None:

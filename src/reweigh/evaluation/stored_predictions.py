@@ -95,6 +95,12 @@ def check_alike(members: Sequence[StoredPredictions], names: Sequence[str]) -> N
                 )
 
 
+def unreadable_in_one(members: Sequence[StoredPredictions]) -> tuple[str | None, ...]:
+    """(n,) why an image could not be read by the first member that could not: its numbers would spoil the mean."""
+    reasons = zip(*(member.unreadable for member in members), strict=True)
+    return tuple(next((reason for reason in found if reason is not None), None) for found in reasons)
+
+
 def mixed(
     members: Sequence[StoredPredictions], weights: Sequence[float] | None = None
 ) -> Iterator[NDArray[np.float32]]:

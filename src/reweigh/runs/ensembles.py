@@ -15,7 +15,13 @@ from reweigh.evaluation.measure import as_json
 from reweigh.evaluation.new_images import best_of, prediction_table
 from reweigh.evaluation.on_catalog import evaluate_blocks, match_classes
 from reweigh.evaluation.settings import EvaluationSettings
-from reweigh.evaluation.stored_predictions import StoredPredictions, check_alike, mixed, read_predictions
+from reweigh.evaluation.stored_predictions import (
+    StoredPredictions,
+    check_alike,
+    mixed,
+    read_predictions,
+    unreadable_in_one,
+)
 from reweigh.evaluation.submission import PLACES, write_submission
 from reweigh.runs.evaluated import labelled_rows
 from reweigh.runs.measured import Row, metrics_lines
@@ -44,10 +50,12 @@ def put_together(
         raise ReweighError("An ensemble is made of two or more folders of stored predictions; found 1.")
     members = [read_predictions(folder) for folder in folders]
     check_alike(members, [str(folder) for folder in folders])
+    unreadable = unreadable_in_one(members)
+    members = [replace(member, unreadable=unreadable) for member in members]
     first = members[0]
     n, k = len(first.names), len(first.class_names)
     best, probability = best_of(mixed(members, weights), n=n, top=min(max(top, PLACES if submission else 0), k))
-    table = prediction_table(first.names, first.unreadable, first.class_names, best[:, :top], probability[:, :top])
+    table = prediction_table(first.names, unreadable, first.class_names, best[:, :top], probability[:, :top])
     measured = None if on is None else _measured(members, folders, weights, on)
     if submission is not None:
         write_submission(submission, first.names, best)
