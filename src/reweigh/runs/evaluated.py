@@ -30,11 +30,12 @@ from reweigh.features.several_views import extract_views, unreadable_in_any
 from reweigh.images.several_views import several_views
 from reweigh.layouts.table_of_layouts import index
 from reweigh.progress import Progress, silent
-from reweigh.runs.folder import check_trained, stored_recipe
+from reweigh.runs.folder import stored_recipe
 from reweigh.runs.measured import Row, metrics_lines, notes_of
 from reweigh.runs.resolve import set_threads
 from reweigh.runs.source import Source, is_run, state_of
-from reweigh.whole_files import read_json, whole_folder, write_json
+from reweigh.runs.trained_model import figures_of, run_and_number, trained_model
+from reweigh.whole_files import whole_folder, write_json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,20 +51,19 @@ class Evaluated:
 def evaluate_run(
     run: Path, on: Path | None = None, *, views: str = "center", scales: Sequence[float] = (1.0,), progress: Progress = silent
 ) -> Evaluated:  # fmt: skip
-    """The figures of a finished run; with `on`, those of its model on the labelled test images of that data, its
+    """The figures of a finished run (or of RUN/models/N); with `on`, those of its model on the labelled test images of that data, its
     probabilities averaged over these views.
 
     Of `on`, split test is measured, else val, else all labelled images. Its catalog and figures lie in RUN/evaluations.
     Raises ReweighError for a run that is not finished and for data with classes that the model does not know.
     """
-    recipe = stored_recipe(run)
-    if not (run / "metrics.json").is_file():
-        raise ReweighError(f"The run {run} is not finished; go on with: reweigh run {run}")
+    whole, number = run_and_number(run)
+    stored_recipe(whole)
+    metrics = figures_of(whole, number)
     if on is None:
-        metrics = read_json(run / "metrics.json")
         header, lines = metrics_lines(metrics)
-        return Evaluated(header=header, lines=lines, notes=notes_of(metrics), metrics=metrics)
-    check_trained(run)
+        return Evaluated(header=header, lines=lines, notes=[] if number else notes_of(metrics), metrics=metrics)
+    recipe = trained_model(run).recipe
     set_threads(recipe.threads)
     place = place_of(run, on)
     catalog = _catalog(on, place, progress)

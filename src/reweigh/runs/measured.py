@@ -141,6 +141,9 @@ def metrics_lines(metrics: dict[str, Any]) -> tuple[Row, list[Row]]:
         if "held_out" not in metrics:
             place = f"{title} ({figures['source']})"  # other data than the run's own
         lines += [_line(f"{place}: {AGAINST[kind]}", found) for kind, found in told(figures).items()]
+    for number, model in enumerate(metrics.get("models", []), start=1):
+        found = told(model["test"]) if model["test"] else {}
+        lines += [_line(f"model {number}, {model['backbone']}: {AGAINST[kind]}", own) for kind, own in found.items()]
     gain = metrics.get("gain") or {}
     kinds = told(metrics["test"]) if gain else {}
     lines += [_gain_line(f"gain of the weights: {AGAINST[kind]}", gain[kind]) for kind in kinds]

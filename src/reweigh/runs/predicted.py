@@ -17,8 +17,8 @@ from reweigh.features.model_folder import load_model
 from reweigh.images.several_views import several_views
 from reweigh.layouts.find_images import find_images
 from reweigh.progress import Progress, silent
-from reweigh.runs.folder import check_trained, stored_recipe
 from reweigh.runs.resolve import set_threads
+from reweigh.runs.trained_model import trained_model
 
 WRITERS = {".csv": pyarrow.csv.write_csv, ".parquet": pyarrow.parquet.write_table}
 
@@ -48,7 +48,7 @@ class Asked:
 def predict_images(
     run: Path, path: Path, output: Path, asked: Asked | None = None, *, progress: Progress = silent
 ) -> Predicted:
-    """Predict the images at `path` (a file, folder, list, tar or catalog) with the model of `run` and write `output`.
+    """Predict the images at `path` (a file, folder, list, tar or catalog) with the model of `run` (or RUN/models/N) and write `output`.
 
     Raises ReweighError for a run without a model, a path without images and an output of another form than .csv or .parquet.
     """
@@ -61,15 +61,15 @@ def predict_images(
         raise ReweighError("--top-m says how many probabilities --probabilities keeps; name a folder for them.")
     if asked.probabilities is not None and asked.probabilities.exists():
         raise ReweighError(f"{asked.probabilities} is there already; probabilities are written to a new folder.")
-    recipe = stored_recipe(run)
-    check_trained(run)
+    chosen = trained_model(run)
+    recipe = chosen.recipe
     set_threads(recipe.threads)
     images = list(find_images(path))
     if not images:
         raise ReweighError(
             f"No images at {path}: looked for image files in a folder, a list of paths, a tar or a catalog."
         )
-    model = load_model(run / "model", device=recipe.device, precision=recipe.precision)
+    model = load_model(chosen.place / "model", device=recipe.device, precision=recipe.precision)
     with tempfile.TemporaryDirectory() as scratch:
         table = predict(
             model, images, workspace=Path(scratch) / "features", top=asked.top, settings=recipe.features, progress=progress,
