@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -88,6 +89,8 @@ def test_evaluate_takes_views(place: Path) -> None:
     ten = call("evaluate", place / "run4", "--on", place / "photos.catalog", "--views", "ten")
     assert "top-1" in usual and "top-1" in ten
     assert "of 10, " in ten and "of 10, " not in usual  # views
+    stored = json.loads(next((place / "run4" / "evaluations").glob("*/metrics.json")).read_text())
+    assert stored["views"] == {"name": "ten", "scales": [1.0], "number": 10}
 
 
 @pytest.mark.parametrize(
@@ -99,6 +102,7 @@ def test_evaluate_takes_views(place: Path) -> None:
         (("ensemble", "p4", "p6", "--weights", "1"), "as many weights"),
         (("ensemble", "p4", "p6", "--submission", "s.txt"), "only 3"),
         (("predict", "run4", "photos", "--top-m", "2"), "name a folder"),
+        (("predict", "run4", "photos", "--probabilities", "new", "--submission", "s.txt"), "only 3"),
         (("predict", "run4", "photos", "--probabilities", "p4"), "is there already"),
         (("predict", "run4", "photos", "--scales", "big"), "numbers with commas"),
         (("evaluate", "run4", "--views", "ten"), "need --on"),

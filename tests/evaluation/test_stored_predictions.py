@@ -116,6 +116,16 @@ def test_a_submission_is_read_back_and_scored_by_the_mean_over_classes(tmp_path:
     assert class_averaged(*per_class((found == answers[:, None]).any(axis=1), answers, 7)) == 0.75
 
 
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [(["my photo.jpg", "b.jpg"], "'my photo.jpg' has some"), (["a.jpg", "a.jpg"], "'a.jpg' is predicted twice")],
+)
+def test_names_that_a_submission_cannot_hold_are_refused(tmp_path: Path, names: list[str], said: str) -> None:
+    with pytest.raises(ReweighError, match=said):
+        write_submission(tmp_path / "p.txt", names, np.zeros((2, 5), np.int64))
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_line_is_a_name_a_tab_and_five_numbers_with_blanks(tmp_path: Path) -> None:
     write_submission(tmp_path / "p.txt", ["test000001.jpg"], np.array([[12, 7, 903, 4, 55, 9]]))
     assert (tmp_path / "p.txt").read_text() == "test000001.jpg\t12 7 903 4 55\n"

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from reweigh.catalog.tables import ImageLocation
 from reweigh.evaluation.stored_predictions import write_predictions
-from reweigh.evaluation.submission import PLACES, write_submission
+from reweigh.evaluation.submission import PLACES, check_submission, write_submission
 from reweigh.features.model_folder import Model
 from reweigh.features.settings import FeatureSettings
 from reweigh.features.several_views import extract_views, unreadable_in_any
@@ -44,6 +44,8 @@ def predict(
     WebVision's.
     """
     names = [name for name, _ in images]
+    if submission is not None:
+        check_submission(names, len(model.class_names))
     views = views or [model.backbone.view]
     features = extract_views(
         model.backbone, len(images), lambda at: [images[i][1] for i in at], lambda at: [names[i] for i in at], views=views,

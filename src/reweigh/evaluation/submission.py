@@ -16,13 +16,26 @@ PLACES = 5
 INSIDE = "predictions.txt"
 
 
+def check_submission(names: Sequence[str], k: int) -> None:
+    """Raises ReweighError where these images and k classes make no submission: before the work, not after it."""
+    if k < PLACES:
+        raise ReweighError(f"A submission names {PLACES} classes an image; there are only {k}.")
+    seen: set[str] = set()
+    for name in names:
+        if not name or name.split() != [name]:
+            raise ReweighError(f"A submission parts its columns by white space; the image's name {name!r} has some.")
+        if name in seen:
+            raise ReweighError(f"A submission has a line for each image; {name!r} is predicted twice.")
+        seen.add(name)
+
+
 def write_submission(path: Path, names: Sequence[str], best: NDArray[np.integer]) -> None:
     """`name TAB five class numbers from 0 with blanks`, best (n, 5) first; a path ending in .zip gets it inside as predictions.txt.
 
-    Raises ReweighError for fewer than five classes.
+    An image that cannot be read has a line too: the count of lines is checked when it is scored. Raises ReweighError for
+    fewer than five classes, names with white space and names that come twice.
     """
-    if best.shape[1] < PLACES:
-        raise ReweighError(f"A submission names {PLACES} classes an image; there are only {best.shape[1]}.")
+    check_submission(names, best.shape[1])
     lines = (f"{name}\t{' '.join(map(str, row))}\n" for name, row in zip(names, best[:, :PLACES].tolist(), strict=True))
     data = "".join(lines).encode()
     path.parent.mkdir(parents=True, exist_ok=True)

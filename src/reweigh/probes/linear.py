@@ -207,9 +207,8 @@ def predict_views(
 def log_mean(blocks: Sequence[NDArray[np.floating]], weights: Sequence[float] | None = None) -> NDArray[np.float32]:
     """log of the (weighted) mean of exp of each, of one shape; weights need not sum to 1."""
     given = np.ones(len(blocks)) if weights is None else np.asarray(weights, np.float64)
-    counted = np.flatnonzero(
-        given
-    ).tolist()  # a block of weight 0 must not set the largest, which all others may be far below
+    # A block of weight 0 must not set the largest: all others may lie so far below it that nothing is left of them.
+    counted = np.flatnonzero(given).tolist()
     shares = given / given.sum()
     largest = np.maximum.reduce([np.asarray(blocks[at], np.float32) for at in counted])
     total = np.zeros(largest.shape, np.float64)

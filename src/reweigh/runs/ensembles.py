@@ -22,7 +22,7 @@ from reweigh.evaluation.stored_predictions import (
     read_predictions,
     unreadable_in_one,
 )
-from reweigh.evaluation.submission import PLACES, write_submission
+from reweigh.evaluation.submission import PLACES, check_submission, write_submission
 from reweigh.runs.evaluated import labelled_rows
 from reweigh.runs.measured import Row, metrics_lines
 from reweigh.runs.predicted import WRITERS, summary, write_table
@@ -54,6 +54,8 @@ def put_together(
     members = [replace(member, unreadable=unreadable) for member in members]
     first = members[0]
     n, k = len(first.names), len(first.class_names)
+    if submission is not None:
+        check_submission(first.names, k)
     best, probability = best_of(mixed(members, weights), n=n, top=min(max(top, PLACES if submission else 0), k))
     table = prediction_table(first.names, unreadable, first.class_names, best[:, :top], probability[:, :top])
     measured = None if on is None else _measured(members, folders, weights, on)

@@ -93,6 +93,8 @@ def evaluate_run(
         catalog_rows=rows[readable],
     )
     metrics = {"test": {**as_json(measured), "source": split}}
+    if len(seen) > 1 or seen[0] != model.backbone.view:
+        metrics["views"] = {"name": views, "scales": list(scales), "number": len(seen)}
     write_json(place / "metrics.json", metrics)
     header, lines = metrics_lines(metrics)
     unreadable = len(rows) - len(readable)
