@@ -86,10 +86,18 @@ def test_an_image_that_one_model_could_not_read_has_no_label(place: Path, tmp_pa
 
 def test_evaluate_takes_views(place: Path) -> None:
     usual = call("evaluate", place / "run4", "--on", place / "photos.catalog")
+    call("evaluate", place / "run4", "--on", place / "photos.catalog", "--views", "five")
+    kept = {
+        path: path.stat().st_mtime_ns for path in (place / "run4" / "evaluations").glob("*/features/*/features.npy")
+    }
     ten = call("evaluate", place / "run4", "--on", place / "photos.catalog", "--views", "ten")
     assert "top-1" in usual and "top-1" in ten
     assert "of 10, " in ten and "of 10, " not in usual  # views
     stored = json.loads(next((place / "run4" / "evaluations").glob("*/metrics.json")).read_text())
+    found = {
+        path: path.stat().st_mtime_ns for path in (place / "run4" / "evaluations").glob("*/features/*/features.npy")
+    }
+    assert (len(kept), len(found)) == (5, 10) and kept.items() <= found.items()  # those of five are used again
     assert stored["views"] == {"name": "ten", "scales": [1.0], "number": 10}
 
 
