@@ -88,8 +88,9 @@ def test_copies_under_two_labels_are_judged_and_change_nobody() -> None:
 
 
 @pytest.mark.parametrize(
-    "case", ["no image of a class", "one image of a class", "all alike", "one class", "fewer images than clusters"]
-)
+    "case",
+    ["no image of a class", "one image of a class", "all alike", "all zero", "half zero", "one class", "fewer images than clusters"],
+)  # fmt: skip
 def test_poor_data(case: str) -> None:
     labels, values, _ = blobs(60)
     k = 4 if case.endswith("of a class") else 3
@@ -97,10 +98,13 @@ def test_poor_data(case: str) -> None:
         labels[7] = 3
     if case == "all alike":
         values[:] = 1.0
+    if case.endswith("zero"):
+        values[: 60 if case == "all zero" else 30] = 0.0
     if case == "one class":
         labels, k = np.zeros(60, np.int64), 1
     if case == "fewer images than clusters":
         labels, values, k = np.arange(6) % 2, values[:6], 2
+        values[:3] = 0.0  # and still fewer that have features
     made = make_clusters(inputs(labels, values, k), SETTINGS, 0)
     assert (made.cluster_rows >= 1).all() and (made.class_rows <= made.cluster_rows).all()
     assert (made.cluster_rows <= made.union_rows).all() and np.isfinite(made.distance).all()

@@ -138,7 +138,7 @@ def _clustered(
     outside = own[~np.isin(own, union)]
     asked = np.concatenate([union, outside])  # copies under two labels are judged, and fit no centre
     found = kmeans(
-        features, rows[asked], n_clusters=min(settings.clusters_per_class, len(union)), seed=draw, n_fitted=len(union)
+        features, rows[asked], n_clusters=settings.clusters_per_class, seed=draw, n_fitted=len(union), is_fewer_allowed=True
     )  # fmt: skip
     cluster, is_own = found.assignment[: len(union)], labels[union] == label
     n_clusters = len(found.centres)

@@ -31,12 +31,14 @@ class Clusters:
 
 
 def kmeans(
-    features: FeatureMatrix, rows: NDArray[np.int64], *, n_clusters: int, seed: int, n_fitted: int | None = None
+    features: FeatureMatrix, rows: NDArray[np.int64], *, n_clusters: int, seed: int, n_fitted: int | None = None,
+    is_fewer_allowed: bool = False,
 ) -> Clusters:  # fmt: skip
     """Clusters of the rows, each scaled to length 1 first, by squared distance. Same seed, same bytes.
 
     n_fitted: centres are those of so many first rows, and the others are only assigned; None: of all.
-    A zero row (an unreadable image) is assigned like any other but fits no centre.
+    A zero row (an unreadable image) is assigned like any other but fits no centre. is_fewer_allowed: as many clusters as
+    there are other rows, where these are fewer; without any, one at zero.
     Raises ReweighError for fewer rows than clusters, NaN and infinity.
     """
     import faiss
@@ -44,6 +46,9 @@ def kmeans(
     sample = np.sort(_sample(rows[:n_fitted], n_clusters * POINTS_PER_CLUSTER, seed))
     points = unit_rows(features, sample)
     points = points[points.any(axis=1)]
+    if is_fewer_allowed:
+        points = points if len(points) else np.zeros((1, features.d), np.float32)
+        n_clusters = min(n_clusters, len(points))
     if not 1 <= n_clusters <= len(points):
         raise ReweighError(f"{n_clusters} clusters need as many images with features; there are {len(points)}.")
     with one_thread():
