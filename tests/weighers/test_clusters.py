@@ -10,8 +10,14 @@ import pytest
 from reweigh.errors import ReweighError
 from reweigh.evidence.clusters import ClassClusters
 from reweigh.evidence.settings import EvidenceSettings
-from reweigh.testing import example_evidence
-from reweigh.weighers.clusters import ClusterEmphasis, ClusterWeight, cluster_readings, mean_one_per_class
+from reweigh.testing import check_weigher, example_evidence
+from reweigh.weighers.clusters import (
+    ClusterCredibility,
+    ClusterEmphasis,
+    ClusterWeight,
+    cluster_readings,
+    mean_one_per_class,
+)
 from reweigh.weighers.factor import make_factor
 from reweigh.weighers.settings import WeightSettings
 from reweigh.weighers.weighing import weigh_images
@@ -87,3 +93,30 @@ def test_impossible_numbers_are_refused(changes: dict[str, int]) -> None:
 def test_an_emphasis_of_nothing_is_refused() -> None:
     with pytest.raises(ReweighError, match="exponent"):
         ClusterEmphasis(exponent=0)
+
+
+@pytest.mark.parametrize(
+    "weigher",
+    [ClusterCredibility(reading="cover")]
+    + [ClusterWeight(reading=reading) for reading in ("density", "confusion", "purity", "cover")],
+)  # fmt: skip
+def test_every_reading_keeps_the_contract(weigher: ClusterCredibility | ClusterWeight) -> None:
+    check_weigher(weigher, name=weigher.reading)
+
+
+def test_density_has_no_opinion_where_all_clusters_are_alike() -> None:
+    """Blobs of one spread: the curve is flat and is dropped, instead of making up weights from chance."""
+    values = make_factor("clusters", ClusterCredibility(reading="density"), example_evidence()).values
+    assert np.isnan(values).all()
+
+
+def test_calibrated_purity_believes_a_cluster_of_its_own_class_more() -> None:
+    """Example evidence is of blobs with 30 % wrong labels: purity is high where the label is that of the blob."""
+    evidence = example_evidence()
+    images, clusters = evidence["images"], evidence["clusters"]
+    values = make_factor("clusters", ClusterCredibility(), evidence).values
+    purity = clusters.class_rows / clusters.cluster_rows
+    order = np.argsort(purity, kind="stable")
+    assert (np.diff(values[order]) >= -1e-6).all()  # isotonic in the score
+    right = images.labels == np.arange(len(images.labels)) % images.k
+    assert values[right].mean() > values[~right].mean() + 0.1
