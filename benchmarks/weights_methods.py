@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from reweigh.weighers.auto import ORDER
 from reweigh.weighers.class_balance import ClassBalance, class_weights
+from reweigh.weighers.clusters import ClusterCredibility, ClusterWeight
 from reweigh.weighers.curriculum import Curriculum
 from reweigh.weighers.settings import WeightSettings
 from reweigh.weighers.weighing import Weights, share_right_of, weigh_images
@@ -173,7 +174,22 @@ def _corrected(case: Case) -> Training:
     return Training(weights=_equal(inside, case.truth, case.k, True), targets=case.truth)
 
 
-FACTORS = ("held_out", "neighbours", "density", "rank", "own_text")
+def _cluster_weight(reading: Any, *others: str) -> Method:
+    """The weights of clusters alone, and how well they tell right from wrong: the values themselves as a score."""
+    settings = {"combiner": "product", "cluster_weight": ClusterWeight(reading=reading)}
+    plain = weighing("cluster_weight", *others, role="factor", **settings)
+
+    def make(case: Case) -> Training:
+        made = plain.make(case)
+        assert made.weighed is not None
+        return replace(made, score=made.weighed.factors["cluster_weight"].values)
+
+    return replace(plain, make=make)
+
+
+FACTORS = ("held_out", "neighbours", "density", "clusters", "rank", "own_text")
+READINGS = ("size", "density", "confusion", "purity", "cover")
+"""Of URNet's clusters, mean 1 within each class and not calibrated."""
 METHODS: dict[str, Method] = {
     "baseline": rows(_everything, "reference", "all", is_balanced=False),
     "balance, shipped": weighing(*B, role="balance"),
@@ -183,15 +199,26 @@ METHODS: dict[str, Method] = {
     **{f"{name} +B": weighing(name, *B, role="factor") for name in FACTORS},
     "curriculum": weighing("curriculum", role="factor", combiner="product", curriculum=Curriculum()),
     "curriculum +B": weighing("curriculum", *B, role="factor", combiner="product", curriculum=Curriculum()),
+    **{
+        f"clusters by {reading} +B": weighing(
+            "clusters", *B, role="factor", clusters=ClusterCredibility(reading=reading)
+        )
+        for reading in ("cover", "density")
+    },
+    **{f"cluster weight, {reading}": _cluster_weight(reading) for reading in READINGS},
+    **{f"cluster weight, {reading} +B": _cluster_weight(reading, *B) for reading in READINGS},
     "visual": weighing(*VISUAL),
     "visual +B": weighing(*VISUAL, *B),
     "visual and density +B": weighing(*VISUAL, "density", *B),
+    "visual and clusters +B": weighing(*VISUAL, "clusters", *B),
     "visual, rank": weighing(*VISUAL, "rank"),
     "visual, rank +B": weighing(*VISUAL, "rank", *B),
     "visual, text +B": weighing(*VISUAL, "own_text", *B),
     "auto": weighing("auto"),
     "auto +B": weighing("auto", *B),
     "auto and density +B": weighing("auto", "density", *B),
+    "auto and clusters +B": weighing("auto", "clusters", *B),
+    "auto and emphasis +B": weighing("auto", *B, "cluster_emphasis"),
     "auto, balance on counts": weighing("auto", *B, class_balance=ClassBalance(on="counts")),
     "auto, product +B": weighing("auto", *B, combiner="product"),
     "auto, geometric +B": weighing("auto", *B, combiner="geometric"),
