@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from reweigh.catalog.findings import Findings
 from reweigh.catalog.schema import IMAGE_SCHEMA
 from reweigh.catalog.summary import summarize
 from reweigh.catalog.tables import (
@@ -36,6 +37,12 @@ def batch(uids: list[str], labels: list[int], **columns: Any) -> pa.RecordBatch:
 def write(path: Path, *batches: pa.RecordBatch, k: int = 2, **more: Any) -> Catalog:
     classes = plain_classes([f"class_{i}" for i in range(k)])
     return write_catalog(path, iter(batches), classes, layout="test", options={}, root=path.parent, **more)
+
+
+def left_out(names: list[str], reason: str, *warnings: str) -> Findings:
+    findings = Findings(warnings=list(warnings))
+    findings.skip(reason, names)
+    return findings
 
 
 def bytes_of(catalog: Catalog) -> Mapping[str, bytes]:
@@ -153,7 +160,7 @@ def test_a_label_out_of_range_is_an_error_that_names_the_image(tmp_path: Path, l
 
 def test_no_row_is_an_error_that_says_what_was_skipped(tmp_path: Path) -> None:
     with pytest.raises(ReweighError, match=r"No image to index: .* gave no row\. Skipped: 2 missing file, e\.g\. a\."):
-        write(tmp_path / "c", skipped={"missing file": ["a", "b"]})
+        write(tmp_path / "c", findings=left_out(["a", "b"], "missing file"))
 
 
 def test_no_class_is_an_error(tmp_path: Path) -> None:
@@ -194,7 +201,7 @@ def test_progress_says_rows_a_second(tmp_path: Path) -> None:
 def test_the_summary_names_sizes_text_sources_and_warnings(tmp_path: Path) -> None:
     rows = batch(["a", "b", "c", "d"], [0, 0, 1, -1], title=["x", None, "", "y"], source=["web", "web", None, "shop"])
     lines = dict(
-        summarize(write(tmp_path / "c", rows, k=3, skipped={"empty file": ["e.jpg"]}, warnings=["mind the gap"]))
+        summarize(write(tmp_path / "c", rows, k=3, findings=left_out(["e.jpg"], "empty file", "mind the gap")))
     )
     assert lines["images"] == "4 (train 4)"
     assert lines["classes"] == "3, of 0 to 2 images, median 1"
@@ -211,3 +218,21 @@ def test_a_million_sources_do_not_fill_the_record(tmp_path: Path) -> None:
     catalog = write(tmp_path / "c", rows)
     assert len(catalog.counts["sources"]) <= 1001 and sum(catalog.counts["sources"].values()) == n
     assert "and 99" in dict(summarize(catalog))["sources"]
+
+
+def test_of_rows_of_one_uid_the_first_counts_where_the_reader_says_so(tmp_path: Path) -> None:
+    findings = Findings()
+    parts = [batch(["a", "b", "a"], [0, 1, 0]), batch(["b", "a", "c"], [0, 1, 1])]
+    catalog = write(tmp_path / "c", *parts, findings=findings, is_twice_skipped=True)
+    assert read_columns(catalog, ["uid"])["uid"].to_pylist() == ["a", "b", "c"]
+    assert read_labels(catalog).tolist() == [0, 1, 1]
+    assert catalog.counts["skipped"] == {
+        "stands twice in the source": {"count": 1, "examples": ["a"]},
+        "stands twice, with another label (the first counts)": {"count": 2, "examples": ["a", "b"]},
+    }
+    assert catalog.counts["duplicates"] == 0
+
+
+def test_of_names_that_are_left_out_a_few_are_kept(tmp_path: Path) -> None:
+    catalog = write(tmp_path / "c", batch(["a"], [0]), findings=left_out([str(i) for i in range(9)], "missing file"))
+    assert catalog.counts["skipped"] == {"missing file": {"count": 9, "examples": ["0", "1", "2", "3", "4"]}}

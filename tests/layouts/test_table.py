@@ -215,10 +215,12 @@ def test_missing_files_are_skipped_and_counted(tmp_path: Path, hashed: bool) -> 
 @pytest.mark.parametrize("hashed", [True, False])
 def test_mostly_missing_files_are_an_error(tmp_path: Path, hashed: bool) -> None:
     source = table(tmp_path / "t", "file,label\na.jpg,0\nx/b.jpg,0\nx/c.jpg,1\n", images=False)
-    with pytest.raises(ReweighError, match=r"3 of 3 images of .*labels.csv are not there, e.g. a.jpg: looked below"):
+    with pytest.raises(
+        ReweighError, match=r"3 of the 3 images of .*labels.csv are not there, e.g. a.jpg: looked below"
+    ):
         index(source, tmp_path / "c", options={"hash": hashed})
     tar(tmp_path / "t" / "x.tar", "other.jpg")
-    with pytest.raises(ReweighError, match=r"3 of 3 images .*: looked in x.tar"):
+    with pytest.raises(ReweighError, match=r"3 of the 3 images .*: looked in x.tar"):
         index(source, tmp_path / "c", options={"hash": hashed, "tar": ["x.tar"]})
     assert not (tmp_path / "c").exists()
 

@@ -44,13 +44,15 @@ def test_forms_are_recognised(tmp_path: Path) -> None:
     (tmp_path / "jpeg" / "train_labels.csv").write_text("index,file,part,clean,aggre,worse\n")
     (tmp_path / "python" / "cifar-10-batches-py").mkdir(parents=True)
     (tmp_path / "python" / "cifar-10-batches-py" / "data_batch_1").write_bytes(b"x")
-    found = [recognise(tmp_path / name) for name in ("photos", "labels.csv", "jpeg", "python")]
+    found = [recognise(tmp_path / name)[0] for name in ("photos", "labels.csv", "jpeg", "python")]
     assert found == ["folder", "table", "cifar-n", "cifar-n"]
 
 
 def test_a_third_partys_layout_is_found_by_its_entry_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[Any] = []
-    info = LayoutInfo("of others", lambda *given, progress: calls.append(given), lambda path: False, ("speed",))
+    info = LayoutInfo(
+        "of others", lambda *given, progress: calls.append(given), lambda path: None, {"speed": "how fast"}
+    )
 
     class Entry:
         name = "theirs"
@@ -64,4 +66,4 @@ def test_a_third_partys_layout_is_found_by_its_entry_point(tmp_path: Path, monke
 
 
 def test_every_layout_says_what_it_is() -> None:
-    assert all(info.description and callable(info.index) and callable(info.is_layout) for info in LAYOUTS.values())
+    assert all(info.description and callable(info.index) and callable(info.recognise) for info in LAYOUTS.values())

@@ -30,7 +30,6 @@ def catalog_of(folder: Path, labels: list[int], groups: list[str] | None = None)
         layout="table",
         options={},
         root=folder,
-        skipped={},
     )
 
 

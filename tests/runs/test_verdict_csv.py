@@ -31,9 +31,7 @@ def catalog_of(folder: Path, labels: Sequence[int], **columns: Sequence[object])
             **columns,
         }
     )  # fmt: skip
-    return write_catalog(
-        folder / "c.catalog", [batch], plain_classes(NAMES), layout="table", options={}, root=folder, skipped={}
-    )
+    return write_catalog(folder / "c.catalog", [batch], plain_classes(NAMES), layout="table", options={}, root=folder)
 
 
 def write_verdicts(path: Path, labels: Sequence[int], order: Sequence[int], reason: str = "looks right") -> Path:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from reweigh.catalog.findings import EXAMPLES, Findings, sentences
 from reweigh.catalog.grouping import Grouping, across_splits, duplicates, under_other_label
 from reweigh.catalog.schema import SPLITS
 
-EXAMPLES = 5
 MOST_SOURCES, OTHERS = 1000, "others"
 """Sources that are counted one by one; where hosts are the source, there may be a million."""
 TEXTS = ("title", "description", "tags")
@@ -50,10 +50,9 @@ def summary(
     counts: Counts,
     names: Sequence[str],
     grouping: Grouping,
-    skipped: Mapping[str, Sequence[str]],
-    warnings: Sequence[str] = (),
+    findings: Findings,
 ) -> dict[str, Any]:
-    """All counts as JSON; `warnings` holds whole sentences, the reader's own first."""
+    """All counts as JSON; `warnings` and `notes` hold whole sentences, the reader's own first."""
     sizes = counts.sizes
     return {
         "splits": {name: counts.splits[name] for name in SPLITS if counts.splits[name]},
@@ -64,11 +63,12 @@ def summary(
         "duplicates": duplicates(grouping),
         "repaired_texts": counts.repaired,
         "skipped": {
-            reason: {"count": len(left), "examples": list(left[:EXAMPLES])}
-            for reason, left in sorted(skipped.items())
-            if left
+            reason: {"count": count, "examples": findings.examples[reason]}
+            for reason, count in sorted(findings.skipped.items())
+            if count
         },
-        "warnings": [*warnings, *_warnings(counts, names, grouping)],
+        "notes": findings.notes,
+        "warnings": [*sentences(findings), *_warnings(counts, names, grouping)],
     }
 
 

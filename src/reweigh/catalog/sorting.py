@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from reweigh.errors import ReweighError
 
@@ -40,21 +41,23 @@ def spill_sorted(
     return runs
 
 
-def merged(runs: list[Path]) -> Iterator[pa.Table]:
-    """Tables whose rows, taken together, are all rows of the runs by ascending uid. Raises ReweighError for a uid twice.
+def merged(runs: list[Path], on_twice: Callable[[str, bool], None] | None = None) -> Iterator[pa.Table]:
+    """Tables whose rows, taken together, are all rows of the runs by ascending uid, rows of one uid in the order they came.
 
-    All rows up to the smallest last uid of the blocks in memory can be handed out: no row still unread comes before them.
+    on_twice(uid, whether the labels agree) for a row whose uid an earlier one has: it is left out, the first counts. None: it
+    raises ReweighError. All rows up to the smallest last uid of the blocks in memory can be handed out: no row still unread comes before them.
     """
     streams = [stream for stream in map(_open, runs) if stream.table is not None]
-    last: str | None = None
+    last: pa.Table | None = None
     while streams:
         bound = min(_last(stream) for stream in streams)
         parts = [part for part in (_take(stream, bound) for stream in streams) if part.num_rows]
         streams = [stream for stream in streams if stream.table is not None]
         taken = pa.concat_tables(parts).combine_chunks()
         block = _sorted(taken) if len(parts) > 1 else taken
-        last = _check_once(block, last)
-        yield block
+        block, last = _once(block, last, on_twice)
+        if block.num_rows:
+            yield block
 
 
 @dataclass
@@ -118,13 +121,30 @@ def _count_up_to(uids: pa.ChunkedArray, bound: str) -> int:
     return low
 
 
-def _check_once(block: pa.Table, last: str | None) -> str:
-    """The block's last uid; an error for a uid that stands twice."""
-    uids = block["uid"].combine_chunks()
-    same = np.flatnonzero(np.asarray(pc.equal(uids[1:], uids[:-1]))) if len(uids) > 1 else np.zeros(0, np.int64)
-    twice = last if uids[0].as_py() == last else uids[int(same[0])].as_py() if len(same) else None
-    if twice is not None:
-        raise ReweighError(
-            f"uid {twice!r} stands twice; every image needs its own (two rows of one file? give the table a uid column)."
-        )
-    return uids[-1].as_py()
+def _once(
+    block: pa.Table, last: pa.Table | None, on_twice: Callable[[str, bool], None] | None
+) -> tuple[pa.Table, pa.Table]:
+    """(the block without rows whose uid stood before, its last row)."""
+    uids = (block if last is None else pa.concat_tables([last, block]))["uid"].combine_chunks()
+    again = np.asarray(pc.equal(uids[1:], uids[:-1])) if len(uids) > 1 else np.zeros(0, bool)
+    if again.any():
+        if on_twice is None:
+            raise ReweighError(
+                f"uid {uids[int(np.flatnonzero(again)[0])].as_py()!r} stands twice; every image needs its own "
+                "(two rows of one file? give the table a uid column)."
+            )
+        block = _without_twice(block, last, np.concatenate([[False], again]), on_twice)
+    return block, block.take([block.num_rows - 1]) if block.num_rows or last is None else last
+
+
+def _without_twice(
+    block: pa.Table, last: pa.Table | None, again: NDArray[np.bool_], on_twice: Callable[[str, bool], None]
+) -> pa.Table:
+    """The rows of `block` that are not `again` (of `last`, if there is one, and the block)."""
+    joined = block if last is None else pa.concat_tables([last, block])
+    first = np.maximum.accumulate(np.where(again, 0, np.arange(len(again))))
+    labels = joined["label"].to_numpy()
+    for row in np.flatnonzero(again).tolist():
+        on_twice(joined["uid"][row].as_py(), bool(labels[row] == labels[first[row]]))
+    kept = joined.filter(pa.array(~again))
+    return kept if last is None else kept.slice(1)

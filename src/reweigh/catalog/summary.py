@@ -35,4 +35,5 @@ def summarize(catalog: Catalog) -> list[tuple[str, str]]:
         lines.append(("texts repaired", f"{counts['repaired_texts']:,} (Unicode normal form)"))
     for reason, found in counts["skipped"].items():
         lines.append((f"skipped: {reason}", f"{found['count']:,}, e.g. {', '.join(found['examples'][:3])}"))
+    lines += [("read", note) for note in counts.get("notes", ())]
     return lines + [("WARNING", warning) for warning in counts["warnings"]]

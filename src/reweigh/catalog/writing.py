@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from reweigh.catalog.ahead import ahead
 from reweigh.catalog.counting import Counts, summary
+from reweigh.catalog.findings import Findings
 from reweigh.catalog.fingerprint import add_table, new_fingerprint
 from reweigh.catalog.grouping import Grouping
 from reweigh.catalog.normal_form import normalized
@@ -40,6 +41,8 @@ from reweigh.whole_files import whole_folder, write_json
 GROUP_ROWS = 65_536
 """Rows a row group of images.parquet: what a reader of a few rows has to decode."""
 
+TWICE, TWICE_OTHER_LABEL = "stands twice in the source", "stands twice, with another label (the first counts)"
+
 DIFFERING = ("uid", "file", "offset", "length", "title", "description", "content")
 
 
@@ -54,8 +57,8 @@ def write_catalog(
     with_truth: bool = False,
     with_kinds: bool = False,
     hierarchy: Sequence[tuple[str, str]] = (),
-    skipped: Mapping[str, Sequence[str]] | None = None,
-    warnings: Sequence[str] = (),
+    findings: Findings | None = None,
+    is_twice_skipped: bool = False,
     total: int | None = None,
     progress: Progress = silent,
     beside: Mapping[str, Path] | None = None,
@@ -65,10 +68,10 @@ def write_catalog(
     batches: columns by the names of IMAGE_SCHEMA, at least uid, split, file and label; what is absent is null; further
     columns are kept, and must be the same in all batches. `with_truth`: a column `truth` (int32, null = not known) goes
     to truth.parquet, and `with_kinds` a column `kind` (string) with it. root: folder that `file` is relative to; None: the
-    catalog's own folder. skipped: reason -> names of what the reader left out; warnings: sentences on what it repaired
-    (both are read when all batches are). beside: name -> folder that is moved into the catalog when all batches are read
+    catalog's own folder. findings: what the reader left out and repaired (read when all batches are). is_twice_skipped: of rows of
+    one uid the first counts, the others are among the findings. beside: name -> folder that is moved into the catalog when all batches are read
     (images that the reader had to write).
-    Raises ReweighError for a folder that is there, no rows, a uid twice, and labels outside -1..k-1 (naming the image).
+    Raises ReweighError for a folder that is there, no rows, a uid twice unless those are skipped, and labels outside -1..k-1 (naming the image).
     """
     if path.exists():
         raise ReweighError(f"{path} exists; a catalog is never rewritten in place. Give another -o, or remove it.")
@@ -77,16 +80,24 @@ def write_catalog(
     k = len(classes.names)
     apart = pa.schema([*([TRUTH_SCHEMA.field("truth")] if with_truth else []), *([KIND] if with_kinds else [])])
     counts, grouping, digest = Counts(k), Grouping(), new_fingerprint()
+    findings = findings or Findings()
     with whole_folder(path) as partial:
         spill = partial / "spill"
         spill.mkdir()
         runs = spill_sorted(ahead(_prepared(batches, k, apart, grouping)), spill, on_rows=_speed(progress, total))
         if not runs:
-            raise ReweighError(f"No image to index: the source of {path} gave no row.{_reasons(skipped or {})}")
+            raise ReweighError(f"No image to index: the source of {path} gave no row.{_reasons(findings)}")
         for name, folder in (beside or {}).items():
             shutil.move(folder, partial / name)
         grouping.resolve()
-        _write_images(partial, merged(runs), counts, grouping, digest, apart)
+        _write_images(
+            partial,
+            merged(runs, _counting_twice(findings) if is_twice_skipped else None),
+            counts,
+            grouping,
+            digest,
+            apart,
+        )
         shutil.rmtree(spill)
         _write_small(partial, classes, hierarchy, digest)
         record = {
@@ -97,15 +108,24 @@ def write_catalog(
             "images": counts.n,
             "classes": k,
             "fingerprint": digest.hexdigest(),
-            "counts": summary(counts, classes.names, grouping, skipped or {}, warnings),
+            "counts": summary(counts, classes.names, grouping, findings),
         }
         write_json(partial / RECORD, record)
     return open_catalog(path)
 
 
-def _reasons(skipped: Mapping[str, Sequence[str]]) -> str:
+def _counting_twice(findings: Findings) -> Callable[[str, bool], None]:
+    """Counts a row whose uid an earlier one has, and whether it has another label."""
+
+    def on_twice(uid: str, is_same_label: bool) -> None:
+        findings.skip(TWICE if is_same_label else TWICE_OTHER_LABEL, [uid])
+
+    return on_twice
+
+
+def _reasons(findings: Findings) -> str:
     """' Skipped: ...' with the number of names for each reason, or nothing."""
-    found = ", ".join(f"{len(names):,} {reason}, e.g. {names[0]}" for reason, names in skipped.items() if names)
+    found = ", ".join(f"{n:,} {reason}, e.g. {findings.examples[reason][0]}" for reason, n in findings.skipped.items())
     return f" Skipped: {found}." if found else ""
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from reweigh.cli import console
-from reweigh.cli.options import Columns, Labels, Layout, NoHash, Output, Tars, layout_options
+from reweigh.cli.options import Columns, Labels, Layout, LayoutOptions, NoHash, Output, Tars, layout_options
 
 
 def index(
@@ -21,6 +21,7 @@ def index(
     column: Columns = None,
     tar: Tars = None,
     labels: Labels = None,
+    option: LayoutOptions = None,
     no_hash: NoHash = False,
 ) -> None:
     """Read SOURCE into a catalog: what every other command works on.
@@ -31,11 +32,16 @@ def index(
     - **cifar-n**: the official files, or their JPEG form, with `--labels worse`.
     """
     from reweigh.catalog.summary import summarize
+    from reweigh.catalog.tables import is_catalog
     from reweigh.layouts.table_of_layouts import index as index_source
+    from reweigh.layouts.table_of_layouts import recognise
 
     target = output or Path(f"{source.resolve().stem if source.is_file() else source.resolve().name}.catalog")
     with console.watched() as progress:
-        options = layout_options(column, tar, labels, no_hash)
+        options = layout_options(column, tar, labels, no_hash, option)
+        if layout is None and source.exists() and not is_catalog(source):
+            layout, recognition = recognise(source)
+            console.say(f"layout: {layout}, {recognition.certainty.name.lower()}: {recognition.signs}")
         catalog = index_source(source, target, layout=layout, options=options, progress=progress)
     console.table(summarize(catalog))
     console.say(f"catalog: {target}")

@@ -43,7 +43,7 @@ Cache = Annotated[
 Layout = Annotated[
     str | None,
     typer.Option(
-        "--layout", metavar="NAME", help="Form of the data: folder, table, cifar-n. Recognised where not said."
+        "--layout", metavar="NAME", help="Form of the data: folder, table, cifar-n, ... (docs/data.md). Recognised where not said."
     ),
 ]
 Columns = Annotated[
@@ -62,6 +62,10 @@ Labels = Annotated[
     str | None,
     typer.Option("--labels", metavar="SET", help="CIFAR-N: worse, aggre, random1, random2, random3 or clean."),
 ]
+LayoutOptions = Annotated[
+    list[str] | None,
+    typer.Option("--option", metavar="NAME=VALUE", help="An option of the layout (docs/data.md). Repeat for more."),
+]
 NoHash = Annotated[
     bool,
     typer.Option("--no-hash", metavar="", help="Do not read the images' bytes: faster, but duplicates are not found."),
@@ -69,25 +73,35 @@ NoHash = Annotated[
 
 
 def layout_options(
-    columns: list[str] | None, tars: list[Path] | None, labels: str | None, no_hash: bool
+    columns: list[str] | None,
+    tars: list[Path] | None,
+    labels: str | None,
+    no_hash: bool,
+    others: list[str] | None = None,
 ) -> dict[str, Any]:
     """The layout's options from the command line, only those that were given."""
     options: dict[str, Any] = {}
     if columns:
-        options["columns"] = dict(_column(text) for text in columns)
+        options["columns"] = dict(
+            _pair(text, "--column OURS=THEIRS, such as verified_label=verified") for text in columns
+        )
     if tars:
         options["tar"] = [str(path) for path in tars]
     if labels:
         options["labels"] = labels
     if no_hash:
         options["hash"] = False
+    for text in others or []:
+        name, value = _pair(text, "--option NAME=VALUE, such as labels=noisy")
+        options[name] = value
     return options
 
 
-def _column(text: str) -> tuple[str, str]:
+def _pair(text: str, form: str) -> tuple[str, str]:
     ours, equals, theirs = text.partition("=")
     if not equals or not ours or not theirs:
-        raise ReweighError(f"--column takes OURS=THEIRS, such as verified_label=verified; found {text!r}.")
+        option, _, example = form.partition(" ")
+        raise ReweighError(f"{option} takes {example}; found {text!r}.")
     return ours, theirs
 
 

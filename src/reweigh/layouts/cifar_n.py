@@ -10,7 +10,6 @@ from __future__ import annotations
 import csv
 import io
 import shutil
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,11 +18,14 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from reweigh.catalog.tables import Catalog, ImageLocation, plain_classes
+from reweigh.catalog.findings import Findings
+from reweigh.catalog.tables import Catalog, plain_classes
 from reweigh.catalog.writing import write_catalog
 from reweigh.errors import ReweighError, look_up
 from reweigh.images.tar_members import read_members
-from reweigh.layouts.content import MISSING, content_hash, hash_images, hashing
+from reweigh.layouts.content import MISSING, content_hash, hashing
+from reweigh.layouts.indexing import index_rows, row_batches
+from reweigh.layouts.recognition import Certainty, Recognition
 from reweigh.layouts.restricted_pickle import read_pickle
 from reweigh.progress import Progress, silent
 
@@ -50,14 +52,16 @@ def index_cifar_n(source: Path, output: Path, options: Mapping[str, Any], *, pro
     return _index_official(source, output, options, progress=progress)
 
 
-def is_cifar_n(source: Path) -> bool:
-    """Whether the folder holds one of the two forms."""
+def recognise_cifar_n(source: Path) -> Recognition | None:
+    """A folder that holds one of the two forms."""
     if not source.is_dir():
-        return False
+        return None
     if (source / "train_labels.csv").is_file():
         with (source / "train_labels.csv").open(encoding="utf-8-sig", errors="replace") as file:
-            return {"clean", "worse", "aggre"} <= set(file.readline().strip().split(","))
-    return _find(source, BATCHES[:1]) is not None
+            is_ours = {"clean", "worse", "aggre"} <= set(file.readline().strip().split(","))
+        return Recognition(Certainty.CERTAIN, "train_labels.csv with CIFAR-10N's columns") if is_ours else None
+    batch = _find(source, BATCHES[:1])
+    return None if batch is None else Recognition(Certainty.CERTAIN, batch.name)
 
 
 def _index_jpegs(source: Path, output: Path, options: Mapping[str, Any], *, progress: Progress) -> Catalog:
@@ -65,41 +69,23 @@ def _index_jpegs(source: Path, output: Path, options: Mapping[str, Any], *, prog
     members = {
         m.name: (tar.name, m.offset, m.length) for tar in sorted(source.glob("*.tar")) for m in read_members(tar)
     }
-    skipped: dict[str, list[str]] = defaultdict(list)
+    findings = Findings()
 
-    def batches() -> Iterator[pa.RecordBatch]:
-        with hashing() as pool:
-            for split in ("train", "test"):
-                rows = _read_rows(source / f"{split}_labels.csv", options["labels"] if split == "train" else "clean")
-                for row in rows:
-                    row["place"] = members.get(row["file"]) or (
-                        (row["file"], None, None) if (source / row["file"]).is_file() else None
-                    )
-                skipped[_missing(source)] += [row["file"] for row in rows if row["place"] is None]
-                there = [row for row in rows if row["place"] is not None]
-                if options.get("hash", True):
-                    locations = [
-                        ImageLocation(source / file, offset, length)
-                        for file, offset, length in (r["place"] for r in there)
-                    ]
-                    for row, (content, reason) in zip(there, hash_images(pool, locations), strict=True):
-                        row["content"] = content
-                        if content is None:
-                            skipped[reason].append(row["file"])
-                    there = [row for row in there if row["content"] is not None]
-                yield _jpeg_batch(there, split)
+    def rows() -> Iterator[tuple[Any, ...]]:
+        for split in ("train", "test"):
+            for row in _read_rows(source / f"{split}_labels.csv", options["labels"] if split == "train" else "clean"):
+                file = row["file"]
+                place = members.get(file) or ((file, None, None) if (source / file).is_file() else None)
+                if place is None:
+                    findings.skip(_missing(source), [file])
+                else:
+                    yield file, split, *place, row["label"], row["clean"]
 
-    return write_catalog(
-        output,
-        batches(),
-        plain_classes(NAMES),
-        layout="cifar-n",
-        options=options,
-        root=source,
-        with_truth=True,
-        skipped=skipped,
-        progress=progress,
-    )
+    columns = ("uid", "split", "file", "offset", "length", "label", "truth")
+    return index_rows(
+        output, row_batches(rows(), columns), plain_classes(NAMES), findings, layout="cifar-n", options=options, source=source,
+        root=source, are_found=True, with_truth=True, progress=progress,
+    )  # fmt: skip
 
 
 def _missing(source: Path) -> str:
@@ -125,21 +111,6 @@ def _read_rows(path: Path, labels: str) -> list[dict[str, Any]]:
                     f"{path}: {name} {row[name]!r} of {row['file']!r} is no label; they are 0..{len(NAMES) - 1}."
                 )
     return [{"file": row["file"], "label": int(row[labels]), "clean": int(row["clean"])} for row in rows]
-
-
-def _jpeg_batch(rows: list[dict[str, Any]], split: str) -> pa.RecordBatch:
-    return pa.record_batch(
-        {
-            "uid": pa.array([row["file"] for row in rows], pa.string()),
-            "split": pa.array([split] * len(rows), pa.string()),
-            "file": pa.array([row["place"][0] for row in rows], pa.string()),
-            "offset": pa.array([row["place"][1] for row in rows], pa.int64()),
-            "length": pa.array([row["place"][2] for row in rows], pa.int64()),
-            "label": pa.array([row["label"] for row in rows], pa.int32()),
-            "content": pa.array([row.get("content") for row in rows], pa.string()),
-            "truth": pa.array([row["clean"] for row in rows], pa.int32()),
-        }
-    )
 
 
 def _index_official(source: Path, output: Path, options: Mapping[str, Any], *, progress: Progress) -> Catalog:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import os
 import re
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
-from reweigh.catalog.tables import Catalog, Classes, ImageLocation, is_catalog, plain_classes
-from reweigh.catalog.writing import write_catalog
+from reweigh.catalog.findings import Findings
+from reweigh.catalog.tables import Catalog, Classes, is_catalog, plain_classes
 from reweigh.errors import ReweighError
-from reweigh.layouts.content import hash_images, hashing
 from reweigh.layouts.image_names import is_image, is_unicode, natural_order
+from reweigh.layouts.indexing import index_rows, row_batches
+from reweigh.layouts.recognition import Certainty, Recognition
 from reweigh.layouts.table_files import form_of
 from reweigh.progress import Progress, silent
 
@@ -24,7 +23,6 @@ SPLIT_FOLDERS = {
     "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "dev": "val", "test": "test", "testing": "test",
     "eval": "test", "evaluation": "test",
 }  # fmt: skip
-BLOCK = 16_384
 
 
 def index_folder(source: Path, output: Path, options: Mapping[str, Any], *, progress: Progress = silent) -> Catalog:
@@ -40,34 +38,29 @@ def index_folder(source: Path, output: Path, options: Mapping[str, Any], *, prog
         raise ReweighError(f"{source} is a file; the layout folder reads a folder with a folder a class.")
     splits = _splits(source)
     names = _class_names(source, splits)
-    skipped: dict[str, list[str]] = defaultdict(list)
-    rows = _rows(source, splits, names, skipped)
-    batches = _batches(source, rows, skipped, is_hashed=options.get("hash", True))
+    findings = Findings()
+    batches = row_batches(_rows(source, splits, names, findings), ("uid", "file", "split", "label"))
     first = next(batches, None)
     if first is None:
         raise ReweighError(
             f"No images in {source}: its {len(names)} class folders ({_some(names)}) hold none that can be read."
         )
-
-    def all_batches() -> Iterator[pa.RecordBatch]:
-        yield first
-        yield from batches
-
-    return write_catalog(
-        output,
-        all_batches(),
-        _classes(names),
-        layout="folder",
-        options=options,
-        root=source,
-        skipped=skipped,
-        progress=progress,
-    )
+    return index_rows(
+        output, chain([first], batches), _classes(names), findings, layout="folder", options=options, source=source, root=source,
+        are_found=True, progress=progress,
+    )  # fmt: skip
 
 
-def is_folder_layout(source: Path) -> bool:
-    """Whether this is a folder that holds folders."""
-    return source.is_dir() and any(entry.is_dir() and not entry.name.startswith(".") for entry in os.scandir(source))
+def recognise_folder(source: Path) -> Recognition | None:
+    """A folder that holds folders."""
+    if not source.is_dir():
+        return None
+    names = [entry.name for entry in os.scandir(source) if entry.is_dir() and not entry.name.startswith(".")]
+    if not names:
+        return None
+    splits = sorted({name for name in names if name.lower() in SPLIT_FOLDERS})
+    found = f"folders {', '.join(splits)}" if splits else f"{len(names):,} folders"
+    return Recognition(Certainty.LIKELY if "train" in splits else Certainty.POSSIBLE, found)
 
 
 def _classes(names: Sequence[str]) -> Classes:
@@ -137,26 +130,26 @@ def _no_class_folders(source: Path) -> str:
 
 
 def _rows(
-    source: Path, splits: Mapping[str, Path], names: list[str], skipped: dict[str, list[str]]
-) -> Iterator[tuple[str, str, int]]:
-    """(relative path, split, label) of every image."""
+    source: Path, splits: Mapping[str, Path], names: list[str], findings: Findings
+) -> Iterator[tuple[str, str, str, int]]:
+    """(relative path, the same, split, label) of every image."""
     label = {name: number for number, name in enumerate(names)}
     for split, folder in splits.items():
-        skipped["not in a class folder"] += [
-            str(p.relative_to(source)) for p in sorted(folder.iterdir()) if is_image(p.name)
-        ]
+        outside = (str(p.relative_to(source)) for p in sorted(folder.iterdir()) if is_image(p.name))
+        findings.skip("not in a class folder", outside)
         for inner in _folders(folder):
             for path in _files(str(inner), frozenset()):
                 inside = path[len(str(source)) + 1 :]
                 if not is_unicode(inside):
-                    skipped["name is not valid Unicode"].append(inside.encode(errors="replace").decode())
+                    findings.skip("name is not valid Unicode", [inside.encode(errors="replace").decode()])
                 elif not is_image(path):
-                    skipped["not an image by its ending"].append(inside)
+                    findings.skip("not an image by its ending", [inside])
                 else:
-                    yield inside, split, label[inner.name]
+                    yield inside, inside, split, label[inner.name]
     if splits["train"] != source:
         known = {folder.name for folder in splits.values()}
-        skipped["folder beside train that is no split"] += [p.name for p in _folders(source) if p.name not in known]
+        others = (p.name for p in _folders(source) if p.name not in known)
+        findings.skip("folder beside train that is no split", others)
 
 
 def _files(folder: str, above: frozenset[tuple[int, int]]) -> Iterator[str]:
@@ -172,39 +165,3 @@ def _files(folder: str, above: frozenset[tuple[int, int]]) -> Iterator[str]:
             yield from _files(entry.path, above | {place})
         else:
             yield entry.path
-
-
-def _batches(
-    source: Path, rows: Iterator[tuple[str, str, int]], skipped: dict[str, list[str]], *, is_hashed: bool
-) -> Iterator[pa.RecordBatch]:
-    with hashing() as pool:
-        for block in _blocks(rows):
-            content: list[str | None] = [None] * len(block)
-            if is_hashed:
-                found = hash_images(pool, [ImageLocation(source / file) for file, _, _ in block])
-                content = [value for value, _ in found]
-                for (file, _, _), (value, reason) in zip(block, found, strict=True):
-                    if value is None:
-                        skipped[reason].append(file)
-            kept = [i for i in range(len(block)) if content[i] is not None or not is_hashed]
-            files = [block[i][0] for i in kept]
-            yield pa.record_batch(
-                {
-                    "uid": pa.array(files, pa.string()),
-                    "split": pa.array([block[i][1] for i in kept], pa.string()),
-                    "file": pa.array(files, pa.string()),
-                    "label": pa.array([block[i][2] for i in kept], pa.int32()),
-                    "content": pa.array([content[i] for i in kept], pa.string()),
-                }
-            )
-
-
-def _blocks(rows: Iterator[tuple[str, str, int]]) -> Iterator[list[tuple[str, str, int]]]:
-    block: list[tuple[str, str, int]] = []
-    for row in rows:
-        block.append(row)
-        if len(block) == BLOCK:
-            yield block
-            block = []
-    if block:
-        yield block

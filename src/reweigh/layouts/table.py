@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import tempfile
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
-from reweigh.catalog.tables import Catalog, ImageLocation
-from reweigh.catalog.writing import write_catalog
+from reweigh.catalog.findings import Findings
+from reweigh.catalog.tables import Catalog
 from reweigh.errors import ReweighError
 from reweigh.layouts.class_lists import ClassList, classes_of_labels, distinct, read_class_list
-from reweigh.layouts.content import MISSING, hash_images, hashing
-from reweigh.layouts.presence import Listed, are_there
+from reweigh.layouts.indexing import index_rows
+from reweigh.layouts.recognition import Certainty, Recognition
 from reweigh.layouts.table_columns import (
     flags_of,
     kept_columns,
@@ -33,7 +30,7 @@ from reweigh.layouts.table_columns import (
     texts_of,
 )
 from reweigh.layouts.table_files import FORMS, column_names, form_of, is_table, read_batches
-from reweigh.layouts.tar_places import TarPlaces, find_places, read_places
+from reweigh.layouts.tar_places import TarPlaces, read_places
 from reweigh.layouts.whole_text import WholeText, warnings_of, whole_text
 from reweigh.progress import Progress, silent
 
@@ -55,13 +52,7 @@ class Table:
     classes: ClassList
     places: TarPlaces | None
     """Members of the tars; None: images are files."""
-    listed: Listed
-    is_hashed: bool
-    warnings: list[str]
-    """Sentences that a user should read; more come while the rows are read"""
-    repaired: Counter[str] = field(default_factory=Counter)
-    """What was repaired -> how often, counted while the rows are read"""
-    skipped: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    findings: Findings
 
 
 def index_table(source: Path, output: Path, options: Mapping[str, Any], *, progress: Progress = silent) -> Catalog:
@@ -77,19 +68,20 @@ def index_table(source: Path, output: Path, options: Mapping[str, Any], *, progr
         )
     with tempfile.TemporaryDirectory() as scratch:
         text = WholeText(path=source) if form_of(source) == "parquet" else whole_text(source, Path(scratch))
-        table = _open(source, text.path, options, progress, warnings=warnings_of(text, source))
-        return write_catalog(
-            output, _batches(table), table.classes.classes, layout="table", options=options, root=source.parent,
-            with_truth="truth" in table.columns, skipped=table.skipped, warnings=table.warnings, progress=progress,
+        table = _open(source, text.path, options, progress, Findings(warnings=warnings_of(text, source)))
+        tars = "" if table.places is None else f"in {', '.join(table.places.files)}"
+        return index_rows(
+            output, _batches(table), table.classes.classes, table.findings, layout="table", options=options, source=source,
+            root=source.parent, where=tars, places=table.places, is_twice_skipped=False, with_truth="truth" in table.columns, progress=progress,
         )  # fmt: skip
 
 
-def is_table_layout(source: Path) -> bool:
-    """Whether this is a file that can be read as a table."""
-    return is_table(source)
+def recognise_table(source: Path) -> Recognition | None:
+    """A file that can be read as a table."""
+    return Recognition(Certainty.LIKELY, f"a file that ends in {source.suffix}") if is_table(source) else None
 
 
-def _open(source: Path, text: Path, options: Mapping[str, Any], progress: Progress, *, warnings: list[str]) -> Table:
+def _open(source: Path, text: Path, options: Mapping[str, Any], progress: Progress, findings: Findings) -> Table:
     given = dict(options.get("columns", {}))
     names = _explained_names(source, text)
     columns = map_columns(names, given, where=str(source))
@@ -99,7 +91,7 @@ def _open(source: Path, text: Path, options: Mapping[str, Any], progress: Progre
     return Table(
         path=source, text=text, columns=columns, extra=kept_columns(names, columns, given, where=str(source)),
         classes=_classes(source, text, columns), places=read_places(tars, source.parent) if tars else None,
-        listed=Listed(source.parent), is_hashed=options.get("hash", True), warnings=warnings,
+        findings=findings,
     )  # fmt: skip
 
 
@@ -131,18 +123,9 @@ def _classes(source: Path, text: Path, columns: Mapping[str, str]) -> ClassList:
 
 def _batches(table: Table) -> Iterator[pa.RecordBatch]:
     seen = 0
-    with hashing() as pool:
-        for batch in read_batches(table.text):
-            made = _columns(table, batch, first_row=seen + 1)
-            seen += batch.num_rows
-            yield _without_missing(table, made, pool)
-    table.warnings.extend(f"{count:,} {what}" for what, count in table.repaired.items() if count)
-    missing = table.skipped.get(MISSING, [])
-    if len(missing) * 2 > seen:
-        where = f"in {', '.join(table.places.files)}" if table.places is not None else f"below {table.path.parent}"
-        raise ReweighError(
-            f"{len(missing):,} of {seen:,} images of {table.path} are not there, e.g. {missing[0]}: looked {where}."
-        )
+    for batch in read_batches(table.text):
+        yield _columns(table, batch, first_row=seen + 1)
+        seen += batch.num_rows
 
 
 def _columns(table: Table, batch: pa.RecordBatch, *, first_row: int) -> pa.RecordBatch:
@@ -163,7 +146,7 @@ def _columns(table: Table, batch: pa.RecordBatch, *, first_row: int) -> pa.Recor
             made[name] = numbers_of(theirs[name], kind, column=name, where=where, uids=uids)
     if "rank" in made:
         made["rank"], n_negative = ranks_of(made["rank"])
-        table.repaired[NEGATIVE_RANKS] += n_negative
+        table.findings.repaired[NEGATIVE_RANKS] += n_negative
     for name in ("source", "query", "title", "description", "group"):
         if name in theirs:
             made[name] = texts_of(theirs[name])
@@ -197,43 +180,3 @@ def _verified(theirs: Mapping[str, pa.Array], made: Mapping[str, pa.Array], *, w
     is_labelled = pc.greater_equal(made["label"], 0)
     follows = pc.if_else(is_labelled, pc.equal(made["label"], made["verified_label"]), pa.scalar(None, pa.bool_()))
     return follows if own is None else pc.coalesce(follows, own)
-
-
-def _without_missing(table: Table, batch: pa.RecordBatch, pool: ThreadPoolExecutor) -> pa.RecordBatch:
-    """The batch with places in tars and hashes of bytes, without rows whose image is not there."""
-    if table.places is not None:
-        at = find_places(table.places, batch.column("file"))
-        batch = _keep(table, batch, at >= 0, [MISSING])
-        at = at[at >= 0]
-        names = pa.array(table.places.files, pa.string()).take(pa.array(table.places.tar[at]))
-        batch = _set(
-            batch, file=names, offset=pa.array(table.places.offset[at]), length=pa.array(table.places.length[at])
-        )
-    elif not table.is_hashed:
-        batch = _keep(table, batch, are_there(table.listed, batch.column("file")), [MISSING])
-    if not table.is_hashed or not batch.num_rows:
-        return batch
-    hashes = hash_images(pool, _locations(table.path.parent, batch))
-    batch = _set(batch, content=pa.array([value for value, _ in hashes], pa.string()))
-    return _keep(table, batch, np.array([value is not None for value, _ in hashes]), [reason for _, reason in hashes])
-
-
-def _locations(root: Path, batch: pa.RecordBatch) -> list[ImageLocation]:
-    nothing = [None] * batch.num_rows
-    offset, length = (batch.column(n).to_pylist() if n in batch.schema.names else nothing for n in ("offset", "length"))
-    files = batch.column("file").to_pylist()
-    return [ImageLocation(root / file, o, n) for file, o, n in zip(files, offset, length, strict=True)]
-
-
-def _keep(table: Table, batch: pa.RecordBatch, kept: NDArray[np.bool_], reasons: Sequence[str]) -> pa.RecordBatch:
-    """The rows that are kept; the uids of the others are listed by their reasons, one a row or one for all."""
-    if kept.all():
-        return batch
-    left = np.flatnonzero(~kept)
-    for row, uid in zip(left.tolist(), batch.column("uid").take(pa.array(left)).to_pylist(), strict=True):
-        table.skipped[reasons[row] if len(reasons) > 1 else reasons[0]].append(uid)
-    return batch.filter(pa.array(kept))
-
-
-def _set(batch: pa.RecordBatch, **columns: pa.Array) -> pa.RecordBatch:
-    return pa.record_batch({name: batch.column(name) for name in batch.schema.names} | columns)

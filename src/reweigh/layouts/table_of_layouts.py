@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from reweigh.catalog.tables import Catalog, is_catalog
 from reweigh.errors import ReweighError, look_up
-from reweigh.layouts.cifar_n import index_cifar_n, is_cifar_n
-from reweigh.layouts.folder import index_folder, is_folder_layout
-from reweigh.layouts.table import index_table, is_table_layout
+from reweigh.layouts.cifar_n import index_cifar_n, recognise_cifar_n
+from reweigh.layouts.folder import index_folder, recognise_folder
+from reweigh.layouts.recognition import Certainty, Recognition
+from reweigh.layouts.table import index_table, recognise_table
 from reweigh.progress import Progress, silent
 
 
@@ -23,16 +24,27 @@ class LayoutInfo:
     description: str
     index: Callable[..., Catalog]
     """index(source, output, options, *, progress) -> Catalog"""
-    is_layout: Callable[[Path], bool]
-    options: tuple[str, ...] = ()
+    recognise: Callable[[Path], Recognition | None]
+    """Whether what lies there may be of this form; it reads names and first lines only, whatever is there."""
+    options: Mapping[str, str] = field(default_factory=dict)
+    """Name -> what it does; beside those that every layout takes."""
 
+
+COMMON = {"hash": "false: the images' bytes are not read, so that duplicates are not found"}
+"""Options of every layout."""
 
 LAYOUTS: dict[str, LayoutInfo] = {
-    "cifar-n": LayoutInfo("CIFAR-10 with CIFAR-10N's labels", index_cifar_n, is_cifar_n, ("labels", "hash")),
-    "table": LayoutInfo("a CSV, JSON-lines or Parquet file", index_table, is_table_layout, ("columns", "tar", "hash")),
-    "folder": LayoutInfo("a folder a class, in train, val and test or not", index_folder, is_folder_layout, ("hash",)),
-}
-"""In the order in which a source is asked whether it is one; third parties add theirs by the entry point reweigh.layouts."""
+    "cifar-n": LayoutInfo(
+        "CIFAR-10 with CIFAR-10N's labels", index_cifar_n, recognise_cifar_n, {"labels": "worse, aggre, random1, random2, random3 or clean"}
+    ),
+    "table": LayoutInfo(
+        "a CSV, JSON-lines or Parquet file", index_table, recognise_table,
+        {"columns": "{our column: theirs}", "tar": "tars that the images are members of"},
+    ),
+    "folder": LayoutInfo("a folder a class, in train, val and test or not", index_folder, recognise_folder),
+}  # fmt: skip
+"""A source is of the form that is surest of it, of equally sure ones the first; third parties add theirs by the entry point
+reweigh.layouts."""
 
 
 def index(
@@ -45,7 +57,7 @@ def index(
 ) -> Catalog:
     """Index `source` into a new catalog at `output`. layout None: recognised from what lies there.
 
-    Options: `columns` {ours: theirs} and `tar` [paths] (table), `labels` (cifar-n), `hash` (False: bytes are not read).
+    Options: those of the layout (LAYOUTS), and COMMON.
     Raises ReweighError in one line for whatever does not fit; nothing half-written is left.
     """
     source, output, options = Path(source).resolve(), Path(output), dict(options or {})
@@ -57,23 +69,24 @@ def index(
         raise ReweighError(f"{source} is a catalog already; use it as it is.")
     if output.exists():
         raise ReweighError(f"{output} exists; a catalog is never rewritten in place. Give another -o, or remove it.")
-    name = layout or recognise(source)
-    info = LAYOUTS.get(name) or _third_party(name)
+    if layout is None:
+        layout, recognition = recognise(source)
+        progress("recognise", 1, 1, f"{layout}: {recognition.signs}")
+    info = LAYOUTS.get(layout) or _third_party(layout)
     for option in options:
-        if option not in info.options:
-            raise ReweighError(
-                f"Layout {name} takes no {option!r}; it takes: {', '.join(info.options) or 'no option'}."
-            )
+        if option not in info.options and option not in COMMON:
+            raise ReweighError(f"Layout {layout} takes no {option!r}; it takes: {', '.join([*info.options, *COMMON])}.")
     return info.index(source, output, options, progress=progress)
 
 
-def recognise(source: Path) -> str:
-    """The layout of what lies there. Raises ReweighError that says what was looked for."""
-    for name, info in LAYOUTS.items():
-        if info.is_layout(source):
-            return name
-    if source.is_dir():
-        return "folder"  # whose reader says what is missing in it
+def recognise(source: Path) -> tuple[str, Recognition]:
+    """The layout of what lies there, and why. Raises ReweighError that says what was looked for."""
+    found = [(name, info.recognise(source)) for name, info in LAYOUTS.items()]
+    sure = [(name, recognition) for name, recognition in found if recognition is not None]
+    if sure:
+        return max(sure, key=lambda pair: pair[1].certainty)  # the first of equals
+    if source.is_dir():  # whose reader says what is missing in it
+        return "folder", Recognition(Certainty.POSSIBLE, "a folder")
     raise ReweighError(
         f"{source} is no form that is known: looked for {'; '.join(info.description for info in LAYOUTS.values())}."
     )

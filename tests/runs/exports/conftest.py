@@ -62,9 +62,7 @@ def make_run(tmp_path: Path) -> MakeRun:
             }
         )  # fmt: skip
         run = tmp_path / "run"
-        write_catalog(
-            run / "catalog", [batch], plain_classes(names), layout="folder", options={}, root=photos, skipped={}
-        )
+        write_catalog(run / "catalog", [batch], plain_classes(names), layout="folder", options={}, root=photos)
         ordered = sorted(rows, key=lambda row: row.file.encode())
         write_verdicts(run / "03-verdicts", [row for row in ordered if row.label >= 0])
         write_held_out(run / "02-evidence" / "held_out", ordered, k=len(names))

@@ -1,0 +1,148 @@
+"""Rows that a reader lists into a catalog: which images are there, their hashes, what was left out. All layouts end here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from reweigh.catalog.findings import Findings
+from reweigh.catalog.schema import IMAGE_SCHEMA, TRUTH_SCHEMA
+from reweigh.catalog.tables import Catalog, Classes, ImageLocation
+from reweigh.catalog.writing import write_catalog
+from reweigh.errors import ReweighError
+from reweigh.layouts.content import MISSING, hash_images, hashing
+from reweigh.layouts.presence import Listed, are_there
+from reweigh.layouts.tar_places import TarPlaces, find_places
+from reweigh.progress import Progress, silent
+
+T = TypeVar("T")
+
+BLOCK = 16_384
+EARLY = 20_000
+"""Rows after which a source of which hardly any image is there is given up, instead of after millions."""
+
+
+def index_rows(
+    output: Path,
+    batches: Iterable[pa.RecordBatch],
+    classes: Classes,
+    findings: Findings,
+    *,
+    layout: str,
+    options: Mapping[str, Any],
+    source: Path,
+    root: Path | None,
+    where: str = "",
+    places: TarPlaces | None = None,
+    are_found: bool = False,
+    is_twice_skipped: bool = True,
+    with_truth: bool = False,
+    beside: Mapping[str, Path] | None = None,
+    hierarchy: Sequence[tuple[str, str]] = (),
+    total: int | None = None,
+    progress: Progress = silent,
+) -> Catalog:
+    """A catalog of the rows whose image is there; the others are counted.
+
+    batches: as `write_catalog` takes them, without `content`; `file` relative to `root`, or the name of a member where
+    `places` says where members of tars are. root None: the catalog's own folder, into which `beside` moves images that the
+    reader wrote; their rows bring `content` with them. are_found: the reader has seen each file. is_twice_skipped: a row that stands twice (a uid) is
+    taken once, and counted; where its labels differ, the first counts. options: `hash` False leaves the images' bytes unread. source and
+    where: what errors name, and in which folder it was looked.
+    Raises ReweighError where more than half of the images are not there, and as `write_catalog`.
+    """
+    is_hashed = options.get("hash", True)
+
+    def there() -> Iterator[pa.RecordBatch]:
+        seen = kept = 0
+        is_listed = root is not None and not (are_found or is_hashed or places is not None)
+        listed = Listed(root) if root is not None and is_listed else None
+        with hashing() as pool:
+            for batch in batches:
+                seen += batch.num_rows
+                batch = _located(batch, places, listed, findings)
+                batch = _hashed(batch, root, pool, findings) if is_hashed and root is not None else batch
+                kept += batch.num_rows
+                if seen >= EARLY and kept * 100 < seen:
+                    break
+                yield batch
+        missing = findings.skipped[MISSING]
+        if missing * 2 > seen:
+            raise ReweighError(
+                f"{missing:,} of the {'first ' if kept * 100 < seen and seen >= EARLY else ''}{seen:,} images of {source} are not there, "
+                f"e.g. {findings.examples[MISSING][0]}: looked {where or f'below {root}'}. Is the download complete, and unpacked there?"
+            )
+
+    return write_catalog(
+        output, there(), classes, layout=layout, options=options, root=root, with_truth=with_truth, hierarchy=hierarchy,
+        findings=findings, is_twice_skipped=is_twice_skipped, beside=beside, total=total, progress=progress,
+    )  # fmt: skip
+
+
+def row_batches(rows: Iterable[tuple[Any, ...]], columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """Rows, a value for each of the columns, as batches; a column that is none of the catalog's is of texts."""
+    types = {field.name: field.type for field in [*IMAGE_SCHEMA, *TRUTH_SCHEMA]}
+    for block in batched(rows):
+        made = (
+            pa.array(values, types.get(name, pa.string()))
+            for name, values in zip(columns, zip(*block, strict=True), strict=True)
+        )
+        yield pa.record_batch(list(made), names=list(columns))
+
+
+def batched(rows: Iterable[T]) -> Iterator[list[T]]:
+    """The rows in lists of BLOCK, the last one shorter."""
+    waiting = iter(rows)
+    while block := list(islice(waiting, BLOCK)):
+        yield block
+
+
+def _located(
+    batch: pa.RecordBatch, places: TarPlaces | None, listed: Listed | None, findings: Findings
+) -> pa.RecordBatch:
+    """The rows whose file or member is there; members with their byte range."""
+    if places is not None:
+        at = find_places(places, batch.column("file"))
+        batch = _kept(batch, at >= 0, [MISSING], findings)
+        at = at[at >= 0]
+        names = pa.array(places.files, pa.string()).take(pa.array(places.tar[at]))
+        return _with(batch, file=names, offset=pa.array(places.offset[at]), length=pa.array(places.length[at]))
+    if listed is not None:
+        return _kept(batch, are_there(listed, batch.column("file")), [MISSING], findings)
+    return batch
+
+
+def _hashed(batch: pa.RecordBatch, root: Path, pool: ThreadPoolExecutor, findings: Findings) -> pa.RecordBatch:
+    """The rows whose bytes can be read, with their hash."""
+    if not batch.num_rows:
+        return batch
+    nothing = [None] * batch.num_rows
+    offset, length = (batch.column(n).to_pylist() if n in batch.schema.names else nothing for n in ("offset", "length"))
+    files = batch.column("file").to_pylist()
+    places = [ImageLocation(root / file, o, n) for file, o, n in zip(files, offset, length, strict=True)]
+    hashes = hash_images(pool, places)
+    batch = _with(batch, content=pa.array([value for value, _ in hashes], pa.string()))
+    return _kept(
+        batch, np.array([value is not None for value, _ in hashes], bool), [reason for _, reason in hashes], findings
+    )
+
+
+def _kept(batch: pa.RecordBatch, kept: NDArray[np.bool_], reasons: Sequence[str], findings: Findings) -> pa.RecordBatch:
+    """The rows that are kept; the uids of the others are listed by their reasons, one a row or one for all."""
+    if kept.all():
+        return batch
+    left = np.flatnonzero(~kept)
+    for row, uid in zip(left.tolist(), batch.column("uid").take(pa.array(left)).to_pylist(), strict=True):
+        findings.skip(reasons[row] if len(reasons) > 1 else reasons[0], [uid])
+    return batch.filter(pa.array(kept))
+
+
+def _with(batch: pa.RecordBatch, **columns: pa.Array) -> pa.RecordBatch:
+    return pa.record_batch({name: batch.column(name) for name in batch.schema.names} | columns)

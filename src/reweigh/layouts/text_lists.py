@@ -1,0 +1,93 @@
+"""Lists of images as text, a line an image: a path and, after the last blank, a label or a number."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from reweigh.catalog.findings import Findings
+from reweigh.errors import ReweighError
+from reweigh.layouts.whole_text import open_bytes
+
+BLOCK = 16_384
+WIDEST = 1 << 16
+"""Bytes of the longest line that is read: a longer one is no list of paths."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of a list that is not blank."""
+
+    number: int
+    """Of the line, from 1."""
+    text: str
+    """Without blanks at its ends."""
+
+
+def read_lines(path: Path, findings: Findings) -> Iterator[Line]:
+    """The lines of a text file that are not blank; any line ends, a byte order mark dropped; .gz is unpacked.
+
+    A line that is not UTF-8 is read as latin-1, and counted among what was repaired.
+    Raises ReweighError for a file that is not there, is empty, or is no text.
+    """
+    if not path.is_file():
+        raise ReweighError(f"No {path.name} in {path.parent}: nothing is there.")
+    number = found = 0
+    with open_bytes(path) as file:
+        while raw := file.readline(WIDEST):
+            number += 1
+            if (len(raw) == WIDEST and not raw.endswith(b"\n")) or b"\0" in raw:
+                raise ReweighError(f"{path}, line {number}: no text; is this the list, and not an archive of it?")
+            for text in _decoded(raw, path, findings).replace("\r\n", "\n").split("\r"):
+                if text := text.strip().removeprefix("\ufeff"):
+                    found += 1
+                    yield Line(number, text)
+    if not found:
+        raise ReweighError(f"{path} is empty: a list of images has a line an image. Is the download complete?")
+
+
+def read_pairs(path: Path, findings: Findings, *, mark: str | None = None) -> Iterator[tuple[int, str, str]]:
+    """(line's number, path, what stands after its last blank, or after the last `mark`); the path with '/' between its parts.
+
+    A line without a second part is counted as skipped.
+    """
+    for line in read_lines(path, findings):
+        parts = line.text.rsplit(mark, 1)
+        if len(parts) == 2 and all(part.strip() for part in parts):
+            yield line.number, parts[0].strip().replace("\\", "/"), parts[1].strip()
+        else:
+            findings.skip(f"no label in {path.name}", [line.text])
+
+
+def label_number(text: str, k: int, path: Path, number: int) -> int:
+    """A label 0..k-1. Raises ReweighError that names the list and the line."""
+    if re.fullmatch(r"[0-9]{1,9}", text) and int(text) < k:
+        return int(text)
+    raise ReweighError(f"{path}, line {number}: label {text!r} is none of the {k:,} classes, 0..{k - 1}.")
+
+
+def is_inside(name: str) -> bool:
+    """Whether a path of a list stays below the folder that it is relative to."""
+    return not name.startswith("/") and ".." not in name.split("/") and not re.match(r"[A-Za-z]:", name)
+
+
+def first_lines(path: Path, count: int) -> list[str]:
+    """The first lines of a text file, for recognising it; [] where there is no such file, or it is no text."""
+    if not path.is_file():
+        return []
+    with path.open("rb") as file:
+        raw = file.read(WIDEST)
+    if b"\0" in raw:
+        return []
+    return [line.strip() for line in islice(raw.decode("utf-8-sig", "replace").splitlines(), count)]
+
+
+def _decoded(raw: bytes, path: Path, findings: Findings) -> str:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        findings.repaired[f"lines of {path.name} are not UTF-8 and were read as latin-1"] += 1
+        return raw.decode("latin-1")
