@@ -14,6 +14,7 @@ from reweigh.layouts.cifar_n import index_cifar_n, recognise_cifar_n
 from reweigh.layouts.folder import index_folder, recognise_folder
 from reweigh.layouts.recognition import Certainty, Recognition
 from reweigh.layouts.table import index_table, recognise_table
+from reweigh.layouts.webvision import index_webvision, recognise_webvision
 from reweigh.progress import Progress, silent
 
 
@@ -34,6 +35,11 @@ COMMON = {"hash": "false: the images' bytes are not read, so that duplicates are
 """Options of every layout."""
 
 LAYOUTS: dict[str, LayoutInfo] = {
+    "webvision": LayoutInfo(
+        "WebVision 1.0 or 2.0 with info/ and its lists", index_webvision, recognise_webvision,
+        {"subset": "full, or mini: Google's images of the first 50 classes", "sources": "google,flickr or one of them",
+         "images": "folder below which google/ and flickr/ lie"},
+    ),
     "cifar-n": LayoutInfo(
         "CIFAR-10 with CIFAR-10N's labels", index_cifar_n, recognise_cifar_n, {"labels": "worse, aggre, random1, random2, random3 or clean"}
     ),
@@ -60,9 +66,7 @@ def index(
     Options: those of the layout (LAYOUTS), and COMMON.
     Raises ReweighError in one line for whatever does not fit; nothing half-written is left.
     """
-    source, output, options = Path(source).resolve(), Path(output), dict(options or {})
-    if "tar" in options:
-        options["tar"] = [str(path) for path in options["tar"]]
+    source, output, options = Path(source).resolve(), Path(output), _typed(options or {})
     if not source.exists():
         raise ReweighError(f"No data at {source}: looked for a folder of images or a table; nothing is there.")
     if is_catalog(source):
@@ -77,6 +81,20 @@ def index(
         if option not in info.options and option not in COMMON:
             raise ReweighError(f"Layout {layout} takes no {option!r}; it takes: {', '.join([*info.options, *COMMON])}.")
     return info.index(source, output, options, progress=progress)
+
+
+def _typed(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options, those that are no texts made of the texts of a command line."""
+    typed = dict(options)
+    if isinstance(typed.get("hash"), str):
+        look_up(typed["hash"], {"true": True, "false": False}, kind="value of the option hash")
+        typed["hash"] = typed["hash"] == "true"
+    if "tar" in typed:
+        tars = typed["tar"]
+        typed["tar"] = [str(path) for path in ([tars] if isinstance(tars, str | Path) else tars)]
+    if isinstance(typed.get("columns"), str):
+        raise ReweighError("The option columns is {ours: theirs}; on the command line: --column OURS=THEIRS.")
+    return typed
 
 
 def recognise(source: Path) -> tuple[str, Recognition]:

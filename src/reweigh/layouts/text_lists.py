@@ -55,11 +55,19 @@ def read_pairs(path: Path, findings: Findings, *, mark: str | None = None) -> It
     A line without a second part is counted as skipped.
     """
     for line in read_lines(path, findings):
-        parts = line.text.rsplit(mark, 1)
-        if len(parts) == 2 and all(part.strip() for part in parts):
-            yield line.number, parts[0].strip().replace("\\", "/"), parts[1].strip()
-        else:
+        pair = split_pair(line.text, mark)
+        if pair is None:
             findings.skip(f"no label in {path.name}", [line.text])
+        else:
+            yield line.number, *pair
+
+
+def split_pair(text: str, mark: str | None = None) -> tuple[str, str] | None:
+    """(path, what stands after the last blank or `mark`) of a line; None where one of them is missing."""
+    parts = text.rsplit(mark, 1)
+    if len(parts) < 2 or not all(part.strip() for part in parts):
+        return None
+    return parts[0].strip().replace("\\", "/"), parts[1].strip()
 
 
 def label_number(text: str, k: int, path: Path, number: int) -> int:

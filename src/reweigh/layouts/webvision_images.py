@@ -1,0 +1,97 @@
+"""Where WebVision's images lie on a user's disk: the official archives were unpacked in several ways."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from reweigh.catalog.findings import Findings
+from reweigh.errors import ReweighError
+from reweigh.layouts.text_lists import is_inside, read_lines
+
+LABEL_LISTS = ("train_filelist_google.txt", "train_filelist_flickr.txt", "train_filelist_all.txt")
+TRAIN_FOLDERS = (
+    "",
+    "train_images_256",
+    "train_images_resized",
+    "train",
+    "val",
+    "google_resized_256",
+    "flickr_resized_256",
+)
+SPLIT_FOLDERS = {
+    "val": ("val_images_256", "val_images_resized", "val", ""), "test": ("test_images_256", "test_images_resized", "test", ""),
+}  # fmt: skip
+PROBED = 200
+"""Images of a list that are looked for in each place."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """How a path of a list becomes one on disk, relative to the root."""
+
+    root: Path
+    folder: str
+    """In front of the path, or ""."""
+    renamed: bool
+    """Whether the top folder is `google_images_resized` where the list says `google`."""
+
+    @property
+    def shown(self) -> str:
+        """For a note."""
+        top = "folders named ..._images_resized" if self.renamed else ""
+        return " of ".join(part for part in (top, self.folder) if part) or "the folder itself"
+
+    def file(self, name: str) -> str:
+        """The path on disk of a list's path."""
+        if self.renamed:
+            top, _, rest = name.partition("/")
+            name = f"{top}_images_resized/{rest}"
+        return f"{self.folder}/{name}" if self.folder else name
+
+
+def find_images(root: Path, path: Path, part: str, asked: str | None) -> Places | None:
+    """The place in which most of the list's first images are; None where none of them is in any.
+
+    part: google, flickr, all, val or test. asked: the one folder to look in. Raises ReweighError for a folder that is not there.
+    """
+    if asked is not None:
+        folder = Path(asked)
+        folder = folder if folder.is_absolute() else root / folder
+        if not folder.is_dir():
+            raise ReweighError(f"No folder {folder} (option images).")
+        folders: tuple[str, ...] = (str(folder.relative_to(root)) if folder.is_relative_to(root) else str(folder),)
+        folders = ("",) if folders == (".",) else folders
+    else:
+        folders = SPLIT_FOLDERS.get(part, TRAIN_FOLDERS)
+    names = list(islice(_paths(path), PROBED))
+    places = [
+        Places(root, folder, renamed)
+        for folder in folders
+        for renamed in ((False, True) if part not in SPLIT_FOLDERS else (False,))
+    ]
+    found = [sum(exists(root, place.file(name)) is not None for name in names) for place in places]
+    return places[found.index(max(found))] if max(found) else None
+
+
+def exists(root: Path, file: str) -> str | None:
+    """The file, or the one that ends in .jpg in its place (images were converted when they were made smaller); None: neither."""
+    if (root / file).is_file():
+        return file
+    other = file.rpartition(".")[0] + ".jpg"
+    return other if other != file and (root / other).is_file() else None
+
+
+def find_list(root: Path, info: Path, split: str) -> Path | None:
+    """val_filelist.txt or test_filelist.txt, in info/ or beside it."""
+    return next((f / f"{split}_filelist.txt" for f in (info, root) if (f / f"{split}_filelist.txt").is_file()), None)
+
+
+def _paths(path: Path) -> Iterator[str]:
+    """The list's paths that stay inside the root."""
+    for line in read_lines(path, Findings()):
+        name = line.text.rsplit(None, 1)[0].replace("\\", "/")
+        if is_inside(name):
+            yield name

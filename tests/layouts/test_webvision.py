@@ -1,0 +1,270 @@
+"""WebVision 1.0 and 2.0 as they lie on people's disks, with what is odd in them."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from tests.layouts.webvision_miniature import GOOGLE, JSON, MAP, jpeg, make_webvision, make_webvision_2, write
+
+from reweigh.catalog.summary import summarize
+from reweigh.catalog.tables import Catalog, read_classes, read_columns, read_groups, read_uids
+from reweigh.errors import ReweighError
+from reweigh.layouts.recognition import Certainty
+from reweigh.layouts.table_of_layouts import index, recognise
+from reweigh.layouts.webvision_meta import read_entries
+
+
+def column(catalog: Catalog, name: str) -> dict[str, object]:
+    table = read_columns(catalog, ["uid", name])
+    return dict(zip(table["uid"].to_pylist(), table[name].to_pylist(), strict=True))
+
+
+def said(catalog: Catalog) -> str:
+    return "\n".join(f"{name}: {value}" for name, value in summarize(catalog))
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return make_webvision(tmp_path / "webvision")
+
+
+def edit(path: Path, before: str, after: str) -> None:
+    text = path.read_text()
+    assert before in text
+    path.write_text(text.replace(before, after, 1))
+
+
+def test_it_is_recognised_at_the_root_and_at_info(root: Path) -> None:
+    for source in (root, root / "info"):
+        name, recognition = recognise(source)
+        assert (name, recognition.certainty) == ("webvision", Certainty.CERTAIN)
+        assert "synsets.txt and train_filelist_google.txt" in recognition.signs
+
+
+def test_rows_have_label_query_rank_and_text(root: Path, tmp_path: Path) -> None:
+    catalog = index(root, tmp_path / "c")
+    assert column(catalog, "label") == {
+        "google/q0001/a1B2c3D4e5F6gM.jpg": 0, "google/q0001/-Zk9_xYw8Vu7TM.jpg": 0, "google/q0002/a1B2c3D4e5F6gM.jpg": 0,
+        "google/q0003/a1B2c3D4e5F6gM.jpg": 1, "google/q0004/_h3Jk5Lm7Np9QM.jpg": 2, "google/q0007/pngInsideXXXXM.jpg": 3,
+        "google/q0007/truncatedXXXXM.jpg": 3, "google/q0006/noJsonXXXXXXXM.jpg": 0, "flickr/q0001/4712196700.jpg": 0,
+        "flickr/q0001/23456.jpg": 0, "flickr/q0003/99887766.jpg": 1, "val000001.jpg": 0, "val000002.jpg": 1, "val000003.jpg": 3,
+        "test000001.jpg": -1, "test000002.jpg": -1,
+    }  # fmt: skip
+    rank = column(catalog, "rank")
+    assert rank["google/q0001/-Zk9_xYw8Vu7TM.jpg"] == 3  # a number
+    assert rank["google/q0002/a1B2c3D4e5F6gM.jpg"] == 4  # a text
+    assert rank["flickr/q0001/23456.jpg"] == 2  # its place
+    assert rank["google/q0007/pngInsideXXXXM.jpg"] == 1  # `x` is none
+    assert column(catalog, "query")["google/q0003/a1B2c3D4e5F6gM.jpg"] == "crane bird"
+    assert column(catalog, "title")["google/q0003/a1B2c3D4e5F6gM.jpg"] == "鶴"
+    description = column(catalog, "description")
+    assert description["flickr/q0003/99887766.jpg"] == "鱼 & chips"
+    assert description["google/q0001/-Zk9_xYw8Vu7TM.jpg"] == "no title key"
+    tags = column(catalog, "tags")
+    assert tags["flickr/q0001/4712196700.jpg"] == ["tench", "fishing"]
+    assert tags["flickr/q0001/23456.jpg"] is None
+    assert column(catalog, "page_url")["google/q0001/a1B2c3D4e5F6gM.jpg"] == "http://x/p"
+    assert column(catalog, "split")["val000001.jpg"] == "val"
+
+
+def test_classes_of_one_name_are_told_apart_and_keep_their_words(root: Path, tmp_path: Path) -> None:
+    classes = read_classes(index(root, tmp_path / "c"))
+    assert classes.names == ("tench", "crane (n02012849)", "crane (n03126707)", "toilet tissue")
+    assert classes.synsets[3] == "n15075141"
+    assert classes.words[0] == ("tench", "Tinca tinca")
+
+
+def test_what_was_left_out_or_repaired_is_counted(root: Path, tmp_path: Path) -> None:
+    text = said(index(root, tmp_path / "c"))
+    assert "skipped: missing file: 1, e.g. google/q0007/notThereXXXXXM.jpg" in text
+    assert "skipped: empty file: 1, e.g. google/q0007/zeroBytesXXXXM.jpg" in text
+    assert "1 images stand at another place in their JSON file than the meta list says" in text
+    assert "1 images have no text: their JSON file is not there" in text
+    assert "1 images have no text: their JSON file has no entry" in text
+    assert "WebVision 1.0" in text
+
+
+def test_one_image_under_several_queries_is_one_group_even_without_its_bytes(root: Path, tmp_path: Path) -> None:
+    catalog = index(root, tmp_path / "c", options={"hash": False})
+    groups = dict(zip(read_uids(catalog), read_groups(catalog).tolist(), strict=True))
+    assert len({groups[f"google/{query}/a1B2c3D4e5F6gM.jpg"] for query in ("q0001", "q0002", "q0003")}) == 1
+    assert groups["flickr/q0001/23456.jpg"] != groups["google/q0001/a1B2c3D4e5F6gM.jpg"]
+
+
+def test_the_second_version_is_detected(tmp_path: Path) -> None:
+    catalog = index(make_webvision_2(tmp_path / "w"), tmp_path / "c")
+    assert "WebVision 2.0" in said(catalog)
+    assert column(catalog, "file")["google/q00001/abc.png"] == "google_images_resized/q00001/abc.jpg"
+    assert column(catalog, "tags")["flickr/q12597/17.jpg"] == ["grey crane", "bird"]
+    assert column(catalog, "query")["flickr/q12597/17.jpg"] == "crane"
+    assert column(catalog, "file")["val000003.jpg"] == "val_images_resized/val000003.jpg"
+    assert catalog.counts["splits"] == {"train": 3, "val": 3}
+    assert "no test_filelist.txt" in said(catalog)
+
+
+def test_mini_is_googles_part_of_the_first_classes(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from reweigh.layouts import webvision
+
+    monkeypatch.setitem(webvision.SUBSETS, "mini", 2)
+    catalog = index(root, tmp_path / "c", options={"subset": "mini"})
+    assert read_classes(catalog).names == ("tench", "crane (n02012849)")
+    assert catalog.counts["sources"] == {"google": 5}
+    assert catalog.counts["splits"] == {"train": 5, "val": 2}
+
+
+@pytest.mark.parametrize("folder", ["train_images_256", "google_resized_256", "train"])
+def test_images_are_found_where_they_were_unpacked(tmp_path: Path, root: Path, folder: str) -> None:
+    (root / folder).mkdir()
+    (root / "google").rename(root / folder / "google")
+    if folder != "google_resized_256":
+        (root / "flickr").rename(root / folder / "flickr")
+    catalog = index(root, tmp_path / "c")
+    assert column(catalog, "file")["google/q0001/-Zk9_xYw8Vu7TM.jpg"] == f"{folder}/google/q0001/-Zk9_xYw8Vu7TM.jpg"
+    assert catalog.counts["sources"] == {"google": 8, "flickr": 3}
+
+
+def test_images_outside_of_the_root_by_option(tmp_path: Path, root: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    for name in ("google", "flickr"):
+        (root / name).rename(tmp_path / "disk" / name)
+    catalog = index(root, tmp_path / "c", options={"images": str(tmp_path / "disk")})
+    assert column(catalog, "file")["flickr/q0001/23456.jpg"] == str(tmp_path / "disk/flickr/q0001/23456.jpg")
+    with pytest.raises(ReweighError, match=r"No folder .*nowhere \(option images\)"):
+        index(root, tmp_path / "d", options={"images": "nowhere"})
+
+
+def test_a_source_that_was_not_downloaded_is_left_out_with_a_warning(tmp_path: Path, root: Path) -> None:
+    (root / "flickr").rename(tmp_path / "elsewhere")
+    write(root / "flickr_resized_256.tar", b"x")
+    text = said(index(root, tmp_path / "c"))
+    assert (
+        "no image of train_filelist_flickr.txt is there (flickr_resized_256.tar is not unpacked): its rows are left out"
+        in text
+    )
+    (root / "google").rename(tmp_path / "elsewhere too")
+    with pytest.raises(
+        ReweighError, match=r"No image of .*train_filelist_google.txt is there, e.g. google/q0001/a1B2.*images=FOLDER"
+    ):
+        index(root, tmp_path / "d")
+
+
+def test_texts_are_found_by_id_without_meta_list_and_in_gombrus_folders(tmp_path: Path, root: Path) -> None:
+    (root / "info/train_meta_list_google.txt").unlink()
+    (root / "meta/google").rename(root / "google_json")
+    catalog = index(root, tmp_path / "c", options={"sources": "google"})
+    assert column(catalog, "title")["google/q0002/a1B2c3D4e5F6gM.jpg"] == "again"
+    assert "no train_meta_list_google.txt: texts are found by the images' ids" in said(catalog)
+
+
+def test_without_json_files_there_is_a_warning(tmp_path: Path, root: Path) -> None:
+    (root / "meta").rename(tmp_path / "elsewhere")
+    assert "no JSON files (google/q0001.json and the like) of google: its images have neither title nor rank" in said(
+        index(root, tmp_path / "c")
+    )
+
+
+def test_a_label_that_is_not_its_querys_is_counted(tmp_path: Path, root: Path) -> None:
+    edit(root / "info/queries_synsets_map.txt", "3 2", "3 4")
+    text = said(index(root, tmp_path / "c"))
+    assert (
+        "1 images of google have a label that is not their query's, e.g. google/q0003/a1B2c3D4e5F6gM.jpg (1, query 3 is of class 3)"
+        in text
+    )
+
+
+def test_a_map_that_counts_from_0_is_noticed(tmp_path: Path, root: Path) -> None:
+    lines = [line.split() for line in MAP.splitlines()]
+    write(root / "info/queries_synsets_map.txt", "".join(f"{q} {int(s) - 1}\n" for q, s in lines))
+    text = said(index(root, tmp_path / "c"))
+    assert "queries_synsets_map.txt counts classes from 0" in text
+    assert "not their query's" not in text
+
+
+def test_odd_lines_of_lists(tmp_path: Path, root: Path) -> None:
+    path = root / "info/train_filelist_flickr.txt"
+    path.write_bytes(
+        path.read_bytes() + b"flickr/q0001/23456.jpg 0\nflickr/q0003/99887766.jpg 2\nflickr/q0001/nolabel.jpg\n"
+        b"../../etc/passwd 0\nflickr/q0001/caf\xe9.jpg 0"
+    )
+    write(root / "flickr/q0001/café.jpg", jpeg(77))
+    text = said(index(root, tmp_path / "c"))
+    assert "skipped: stands twice in the source: 1, e.g. flickr/q0001/23456.jpg" in text
+    assert "skipped: stands twice, with another label (the first counts): 1, e.g. flickr/q0003/99887766.jpg" in text
+    assert "skipped: no label in train_filelist_flickr.txt: 1, e.g. flickr/q0001/nolabel.jpg" in text
+    assert "skipped: path that leaves the folder: 1, e.g. ../../etc/passwd" in text
+    assert "1 lines of train_filelist_flickr.txt are not UTF-8 and were read as latin-1" in text
+
+
+def test_a_label_out_of_range_names_the_line(tmp_path: Path, root: Path) -> None:
+    edit(root / "info/train_filelist_google.txt", "q0004/_h3Jk5Lm7Np9QM.jpg 2", "q0004/_h3Jk5Lm7Np9QM.jpg 4")
+    with pytest.raises(
+        ReweighError, match=r"train_filelist_google.txt, line 5: label '4' is none of the 4 classes, 0..3"
+    ):
+        index(root, tmp_path / "c")
+    assert not (tmp_path / "c").exists()
+
+
+def test_a_folder_without_lists_says_what_is_missing(tmp_path: Path, root: Path) -> None:
+    with pytest.raises(ReweighError, match=r"No info/synsets.txt in .*webvision/info has it: name .*webvision"):
+        index(root.parent, tmp_path / "c", layout="webvision")
+    (root / "info").rename(tmp_path / "gone")
+    write(root / "info.tar", b"x")
+    assert recognise(root)[0] == "webvision"
+    with pytest.raises(ReweighError, match=r"No info/synsets.txt in .*info.tar is there: unpack it."):
+        index(root, tmp_path / "c")
+
+
+def test_asking_for_what_is_not_there(tmp_path: Path, root: Path) -> None:
+    with pytest.raises(ReweighError, match=r"No train_filelist_bing.txt: there are lists of google, flickr"):
+        index(root, tmp_path / "c", options={"sources": "bing"})
+    with pytest.raises(ReweighError, match=r"No subset of WebVision named 'tiny'"):
+        index(root, tmp_path / "c", options={"subset": "tiny"})
+
+
+@given(st.binary(max_size=80))
+@example(b"[" * 5000)
+@example(b'[{"id": "a", "title": ' + b"[" * 5000)
+@example(b'[{"id": "\\ud800", "rank": 1}]')
+@example(b'[{"id": "a\xff"}]')
+@example(b"[1, null]")
+@example(b'{"id": 1}')
+@settings(max_examples=100, deadline=None)
+def test_any_bytes_are_entries_or_none(data: bytes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "x.json"
+        path.write_bytes(data)
+        entries = read_entries(path)
+    assert entries is None or all(hasattr(entry, "id") for entry in entries)
+
+
+def test_a_json_file_with_lone_surrogates_or_bytes_that_are_no_text_is_read(tmp_path: Path, root: Path) -> None:
+    broken = json.dumps(JSON["google/q0001.json"]).replace("never downloaded", "\\ud800")
+    write(root / "meta/google/q0001.json", broken.replace("Tench", "\\udc00"))
+    write(root / "meta/google/q0002.json", b"[" * 3000)
+    catalog = index(root, tmp_path / "c")
+    assert column(catalog, "title")["google/q0001/a1B2c3D4e5F6gM.jpg"] == "? \u2013 a fish"
+    text = said(catalog)
+    assert "JSON file that cannot be read: 1, e.g. google/q0002.json" in text
+    assert "1 images have no text: their JSON file cannot be read" in text
+    assert msgspec.json.encode(catalog.counts["notes"])
+
+
+@given(st.binary(max_size=60))
+@example(b"a/q0001/b.jpg 99999999999999999999\n")
+@example(b"\x00")
+@settings(max_examples=25, deadline=None)
+def test_any_list_is_a_catalog_or_an_error_in_one_line(data: bytes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        root = make_webvision(Path(folder) / "w")
+        rows = "".join(f"{path} {label}\n" for path, label, _ in GOOGLE).encode()
+        (root / "info/train_filelist_google.txt").write_bytes(rows + data)
+        try:
+            assert index(root, Path(folder) / "c", options={"sources": "google"}).n >= 8
+        except ReweighError as error:
+            assert "\n" not in str(error)
