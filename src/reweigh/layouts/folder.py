@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from reweigh.catalog.findings import Findings
-from reweigh.catalog.tables import Catalog, Classes, is_catalog, plain_classes
+from reweigh.catalog.tables import Catalog, Classes, plain_classes
 from reweigh.errors import ReweighError
-from reweigh.layouts.image_names import is_image, is_unicode, natural_order
+from reweigh.layouts.folders import folders_in, images_below
+from reweigh.layouts.image_names import is_image, natural_order
 from reweigh.layouts.indexing import index_rows, row_batches
 from reweigh.layouts.recognition import Certainty, Recognition
 from reweigh.layouts.table_files import form_of
@@ -72,7 +73,7 @@ def _classes(names: Sequence[str]) -> Classes:
 def _splits(source: Path) -> dict[str, Path]:
     """Split -> folder; {"train": source} where no folder is named like train. Raises ReweighError for two of one split."""
     found: dict[str, Path] = {}
-    for folder in _folders(source):
+    for folder in folders_in(source):
         split = SPLIT_FOLDERS.get(folder.name.lower())
         if split in found:
             raise ReweighError(
@@ -83,24 +84,10 @@ def _splits(source: Path) -> dict[str, Path]:
     return found if "train" in found else {"train": source}
 
 
-def _folders(path: Path) -> list[Path]:
-    """Folders in the folder that are not hidden and no catalogs or runs of ours, in natural order."""
-    found = [
-        p
-        for p in path.iterdir()
-        if is_unicode(p.name) and not p.name.startswith(".") and p.is_dir() and not _is_ours(p)
-    ]
-    return sorted(found, key=lambda p: natural_order(p.name))
-
-
-def _is_ours(path: Path) -> bool:
-    return is_catalog(path) or (path / "run.json").is_file()
-
-
 def _class_names(source: Path, splits: Mapping[str, Path]) -> list[str]:
-    found = {split: [p.name for p in _folders(folder)] for split, folder in splits.items()}
+    found = {split: [p.name for p in folders_in(folder)] for split, folder in splits.items()}
     if not any(found.values()):
-        raise ReweighError(_no_class_folders(source))
+        raise ReweighError(_no_classfolders_in(source))
     train = set(found["train"])
     for split, names in found.items():
         if split != "train" and names and not train & set(names):
@@ -116,7 +103,7 @@ def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:3]) + (" ..." if len(names) > 3 else "") if names else "no folder at all"
 
 
-def _no_class_folders(source: Path) -> str:
+def _no_classfolders_in(source: Path) -> str:
     names = sorted(p.name for p in source.iterdir() if p.is_file())
     images, tables = [n for n in names if is_image(n)], [n for n in names if form_of(source / n)]
     if images:
@@ -137,31 +124,10 @@ def _rows(
     for split, folder in splits.items():
         outside = (str(p.relative_to(source)) for p in sorted(folder.iterdir()) if is_image(p.name))
         findings.skip("not in a class folder", outside)
-        for inner in _folders(folder):
-            for path in _files(str(inner), frozenset()):
-                inside = path[len(str(source)) + 1 :]
-                if not is_unicode(inside):
-                    findings.skip("name is not valid Unicode", [inside.encode(errors="replace").decode()])
-                elif not is_image(path):
-                    findings.skip("not an image by its ending", [inside])
-                else:
-                    yield inside, inside, split, label[inner.name]
+        for inner in folders_in(folder):
+            for inside in images_below(source, inner, findings):
+                yield inside, inside, split, label[inner.name]
     if splits["train"] != source:
         known = {folder.name for folder in splits.values()}
-        others = (p.name for p in _folders(source) if p.name not in known)
+        others = (p.name for p in folders_in(source) if p.name not in known)
         findings.skip("folder beside train that is no split", others)
-
-
-def _files(folder: str, above: frozenset[tuple[int, int]]) -> Iterator[str]:
-    """Paths of all files below the folder that are not hidden; a link to a folder that it lies in is passed over."""
-    status = os.stat(folder)  # noqa: PTH116 paths stay texts here: a set has millions
-    place = (status.st_dev, status.st_ino)
-    if place in above:
-        return
-    for entry in sorted(os.scandir(folder), key=lambda e: e.name):
-        if entry.name.startswith("."):
-            continue
-        if entry.is_dir():
-            yield from _files(entry.path, above | {place})
-        else:
-            yield entry.path

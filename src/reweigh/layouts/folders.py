@@ -1,0 +1,52 @@
+"""Folders and files of a source, hidden ones passed over."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from reweigh.catalog.findings import Findings
+from reweigh.catalog.tables import is_catalog
+from reweigh.layouts.image_names import is_image, is_unicode, natural_order
+
+
+def folders_in(path: Path) -> list[Path]:
+    """Folders in the folder that are not hidden and no catalogs or runs of ours, in natural order."""
+    found = [
+        p
+        for p in path.iterdir()
+        if is_unicode(p.name) and not p.name.startswith(".") and p.is_dir() and not _is_ours(p)
+    ]
+    return sorted(found, key=lambda p: natural_order(p.name))
+
+
+def files_below(folder: str, above: frozenset[tuple[int, int]] = frozenset()) -> Iterator[str]:
+    """Paths of all files below the folder that are not hidden; a link to a folder that it lies in is passed over."""
+    status = os.stat(folder)  # noqa: PTH116 paths stay texts here: a set has millions
+    place = (status.st_dev, status.st_ino)
+    if place in above:
+        return
+    for entry in sorted(os.scandir(folder), key=lambda e: e.name):
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir():
+            yield from files_below(entry.path, above | {place})
+        else:
+            yield entry.path
+
+
+def images_below(source: Path, folder: Path, findings: Findings) -> Iterator[str]:
+    """Paths, relative to `source`, of the images below a folder in it; other files are counted."""
+    for path in files_below(str(folder)):
+        inside = path[len(str(source)) + 1 :]
+        if not is_unicode(inside):
+            findings.skip("name is not valid Unicode", [inside.encode(errors="replace").decode()])
+        elif not is_image(path):
+            findings.skip("not an image by its ending", [inside])
+        else:
+            yield inside
+
+
+def _is_ours(path: Path) -> bool:
+    return is_catalog(path) or (path / "run.json").is_file()
