@@ -1,11 +1,12 @@
 """Claim: a table is indexed at 200,000 rows a second or more (bytes of images not read), on two cores; and writing a
 catalog takes, beyond one block of rows, about 16 bytes of memory a row, so that 16 million images fit where 16 do.
 
-    python benchmarks/indexing.py [--rows 200000] [--synthetic 1000000] [--folder SCRATCH]
+    python benchmarks/indexing.py [--rows 200000] [--synthetic 1000000] [--webvision 1000000] [--folder SCRATCH]
 
 Each measurement runs in a process of its own, as the peak of memory is the process's. `file`: a CSV whose files lie in
 folders; `tar`: the same, members of a tar; `synthetic`: rows handed to `write_catalog` in random order with content
-hashes, at two sizes, whose difference in peak memory is the memory a row. Baseline: the csv module of Python with one
+hashes, at two sizes, whose difference in peak memory is the memory a row. `webvision`: a tree of
+WebVision 2.0's form with lists, empty images and a JSON file a query, at a third of the rows and at all of them. Baseline: the csv module of Python with one
 `stat` a row, into a list of dicts that is sorted, which writes nothing. CPU seconds, of all threads, stand beside the
 seconds: where they are fewer, the process waited for other processes or the disk.
 """
@@ -66,6 +67,45 @@ def prepare(folder: Path, rows: int) -> None:
         write_table(folder / form / "labels.csv", files)
 
 
+def prepare_webvision(folder: Path, rows: int) -> None:
+    """WebVision 2.0's form: a query of 1,000 images after the other, its JSON file with 1,100 objects."""
+    root, classes = folder / f"webvision-{rows}", max(rows // PER_FOLDER // 3, 1)
+    (root / "info").mkdir(parents=True)
+    (root / "meta" / "google").mkdir(parents=True)
+    words = [f"word{i}" for i in range(5000)]
+    generator = np.random.default_rng(0)
+    with (
+        (root / "info/train_filelist_google.txt").open("w") as list_,
+        (root / "info/train_meta_list_google.txt").open("w") as meta,
+    ):
+        for query in range(1, rows // PER_FOLDER + 1):
+            images = root / f"google_images_resized/q{query:05d}"
+            images.mkdir(parents=True)
+            entries = []
+            for place in range(1, PER_FOLDER + 101):
+                name = f"{query:05d}{place * 2654435761 % 2**32:010d}M"
+                text = " ".join(words[i] for i in generator.integers(0, 5000, 40).tolist())
+                entries.append(
+                    {
+                        "id": name,
+                        "rank": str(place),
+                        "title": text[:60],
+                        "description": text,
+                        "url": f"http://host/{name}",
+                    }
+                )
+                if place <= PER_FOLDER:
+                    os.close(os.open(images / f"{name}.jpg", os.O_CREAT | os.O_WRONLY))
+                    list_.write(f"google/q{query:05d}/{name}.jpg {query % classes}\n")
+                    meta.write(f"google/q{query:05d}.json {place}\n")
+            (root / f"meta/google/q{query:05d}.json").write_text(json.dumps(entries))
+    (root / "info/synsets.txt").write_text("".join(f"n{i:08d} class {i}\n" for i in range(classes)))
+    (root / "info/queries.txt").write_text("".join(f"{q} query {q}\n" for q in range(1, rows // PER_FOLDER + 1)))
+    (root / "info/queries_synsets_map.txt").write_text(
+        "".join(f"{q} {q % classes + 1}\n" for q in range(1, rows // PER_FOLDER + 1))
+    )
+
+
 def synthetic(rows: int, block: int = 65_536) -> Iterator[pa.RecordBatch]:
     """Rows in random order of uid, each with its own content hash."""
     for start in range(0, rows, block):
@@ -95,6 +135,8 @@ def measure(what: str, folder: Path, rows: int) -> dict[str, float]:
     elif what == "synthetic":
         classes = plain_classes([str(i) for i in range(CLASSES)])
         write_catalog(output, synthetic(rows), classes, layout="synthetic", options={}, root=folder)
+    elif what == "webvision":
+        index(folder / f"webvision-{rows}", output, options={"hash": False})
     else:
         options = {"hash": False, **({"tar": [folder / "tar" / "images.tar"]} if what == "tar" else {})}
         index(folder / what / "labels.csv", output, options=options)
@@ -113,6 +155,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=200_000)
     parser.add_argument("--synthetic", type=int, default=1_000_000)
+    parser.add_argument("--webvision", type=int, default=1_000_000)
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--measure")
     options = parser.parse_args()
@@ -121,28 +164,37 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory(dir=options.folder) as scratch:
         folder, rows, small, large = Path(scratch), options.rows, options.synthetic, 3 * options.synthetic
-        prepare(folder, rows)
+        if rows:
+            prepare(folder, rows)
         print(
             f"python {sys.version.split()[0]}, pyarrow {pa.__version__}, numpy {np.__version__}, {os.cpu_count()} cores"
         )
-        peaks = {}
-        for what, count in (
-            ("baseline", rows),
-            ("file", rows),
-            ("tar", rows),
-            ("synthetic", small),
-            ("synthetic", large),
-        ):
-            found = apart(what, folder, count)
-            peaks[count] = found["peak_mib"]
-            speed, cpu = count / found["seconds"], found["cpu_seconds"]
-            print(
-                f"{what:10}{count:>10,} rows {speed:>9,.0f} rows/s, {cpu:6.1f} s CPU, {peaks[count]:6,.0f} MiB at the peak"
-            )
-        a_row = (peaks[large] - peaks[small]) * 2**20 / (large - small)
-        print(
-            f"memory: {a_row:.1f} bytes a row; 16 million rows: {peaks[small] + a_row * (16e6 - small) / 2**20:,.0f} MiB"
-        )
+        if rows:
+            for what in ("baseline", "file", "tar"):
+                tell(what, folder, rows)
+        if options.synthetic:
+            tell_growth("synthetic", folder, small, large)
+        if options.webvision:
+            for count in (options.webvision // 3, options.webvision):
+                prepare_webvision(folder, count)
+            tell_growth("webvision", folder, options.webvision // 3, options.webvision)
+
+
+def tell(what: str, folder: Path, rows: int) -> float:
+    """Print what was measured; the peak of memory in MiB."""
+    found = apart(what, folder, rows)
+    speed, cpu, peak = rows / found["seconds"], found["cpu_seconds"], found["peak_mib"]
+    print(
+        f"{what:10}{rows:>10,} rows {speed:>9,.0f} rows/s, {cpu:6.1f} s CPU, {peak:6,.0f} MiB at the peak", flush=True
+    )
+    return peak
+
+
+def tell_growth(what: str, folder: Path, small: int, large: int) -> None:
+    """Print both sizes, and what the difference of their peaks means for 16 million rows."""
+    first, second = (tell(what, folder, rows) for rows in (small, large))
+    a_row = (second - first) * 2**20 / (large - small)
+    print(f"memory: {a_row:.1f} bytes a row; 16 million rows: {first + a_row * (16e6 - small) / 2**20:,.0f} MiB")
 
 
 if __name__ == "__main__":

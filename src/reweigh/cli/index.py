@@ -22,6 +22,15 @@ def index(
     tar: Tars = None,
     labels: Labels = None,
     option: LayoutOptions = None,
+    extend: Annotated[
+        Path | None,
+        typer.Option(
+            "--extend",
+            metavar="OLD",
+            help="A catalog of the same source from earlier: list what changed, keep its features.",
+            show_default=False,
+        ),
+    ] = None,
     no_hash: NoHash = False,
 ) -> None:
     """Read SOURCE into a catalog: what every other command works on.
@@ -35,13 +44,19 @@ def index(
     from reweigh.catalog.tables import is_catalog
     from reweigh.layouts.table_of_layouts import index as index_source
     from reweigh.layouts.table_of_layouts import recognise
+    from reweigh.runs.extended import extend as extended_catalog
+    from reweigh.runs.extended import summarize as differences
 
     target = output or Path(f"{source.resolve().stem if source.is_file() else source.resolve().name}.catalog")
     with console.watched() as progress:
         options = layout_options(column, tar, labels, no_hash, option)
-        if layout is None and source.exists() and not is_catalog(source):
+        if layout is None and extend is None and source.exists() and not is_catalog(source):
             layout, recognition = recognise(source)
             console.say(f"layout: {layout}, {recognition.certainty.name.lower()}: {recognition.signs}")
-        catalog = index_source(source, target, layout=layout, options=options, progress=progress)
-    console.table(summarize(catalog))
+        if extend is not None:
+            extended = extended_catalog(source, extend, target, layout=layout, options=options, progress=progress)
+            catalog, lines = extended.catalog, differences(extended)
+        else:
+            catalog, lines = index_source(source, target, layout=layout, options=options, progress=progress), []
+    console.table([*summarize(catalog), *lines])
     console.say(f"catalog: {target}")

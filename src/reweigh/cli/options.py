@@ -43,7 +43,9 @@ Cache = Annotated[
 Layout = Annotated[
     str | None,
     typer.Option(
-        "--layout", metavar="NAME", help="Form of the data: folder, table, cifar-n, ... (docs/data.md). Recognised where not said."
+        "--layout",
+        metavar="NAME",
+        help="Form of the data: folder, table, cifar-n, ... (docs/data.md). Recognised where not said.",
     ),
 ]
 Columns = Annotated[

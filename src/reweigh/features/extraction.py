@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from importlib import metadata
@@ -50,7 +50,7 @@ Rows = NDArray[np.int64]
 Locate = Callable[[Rows], Sequence["ImageLocation"]]
 Uids = Callable[[Rows], Sequence[str]]
 
-PLAN, FAILURES, LOCK, STOP = "extraction.json", "unreadable.jsonl", "lock", "stop"
+PLAN, FAILURES, LOCK, STOP, CARRIED = "extraction.json", "unreadable.jsonl", "lock", "stop", "carried.bin"
 """STOP: one of several ranks has an error; the others end after the block that they are at."""
 LARGEST = float(np.finfo(np.float16).max)
 SAMPLE = 1024
@@ -83,7 +83,15 @@ def feature_key(backbone: Backbone, *, fingerprint: str, rows: Rows | None, imag
 
     fingerprint: of the catalog; rows: which of its rows, None for all. Batch and block sizes are not part of it.
     """
-    read = {
+    chosen = None
+    if rows is not None:
+        chosen = hashlib.blake2b(np.asarray(rows, "<i8").tobytes(), digest_size=16).hexdigest()
+    return key_of(made_with(backbone, images), fingerprint=fingerprint, rows=chosen)
+
+
+def made_with(backbone: Backbone, images: ImageSettings) -> dict[str, Any]:
+    """All that an image's features depend on besides the image."""
+    return {
         "format": FORMAT,
         "backbone": backbone.identity,
         "view": _said(backbone.view),
@@ -93,12 +101,12 @@ def feature_key(backbone: Backbone, *, fingerprint: str, rows: Rows | None, imag
         "versions": {name: metadata.version(name) for name in ("simplejpeg", "pillow", "torch")},
         "least_factor": LEAST_FACTOR,
         "max_pixels": images.max_pixels,
-        "fingerprint": fingerprint,
-        "rows": None
-        if rows is None
-        else hashlib.blake2b(np.asarray(rows, "<i8").tobytes(), digest_size=16).hexdigest(),
     }
-    text = json.dumps(read, sort_keys=True)
+
+
+def key_of(made_with: Mapping[str, Any], *, fingerprint: str, rows: str | None = None) -> str:
+    """The key of features made with this, of a catalog; rows: hash of their numbers, None for all."""
+    text = json.dumps({**made_with, "fingerprint": fingerprint, "rows": rows}, sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
 
 
@@ -130,7 +138,10 @@ def extract(
                     _prepare(folder, backbone, n, settings)
         if not agreed(ranks, is_complete(folder)):
             plan = Plan(**read_json(folder / PLAN))
-            work = _Work(backbone, plan, locate, uids, folder, images, available_workers(settings.workers), ranks)
+            carried = np.fromfile(folder / CARRIED, np.bool_) if (folder / CARRIED).is_file() else np.zeros(n, bool)
+            work = _Work(
+                backbone, plan, locate, uids, folder, images, available_workers(settings.workers), carried, ranks
+            )
             marks, known = np.fromfile(folder / BLOCKS, np.uint8), {}
             with together(ranks):
                 if ranks.is_first:
@@ -163,6 +174,8 @@ class _Work:
     folder: Path
     images: ImageSettings
     workers: int
+    carried: NDArray[np.bool_]
+    """(n,) rows whose features another catalog's extraction left here; they are not made again."""
     ranks: Ranks = ALONE
 
 
@@ -179,20 +192,30 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
 
 
-def _prepare(folder: Path, backbone: Backbone, n: int, settings: FeatureSettings) -> Plan:
-    """The plan of the extraction that was begun here, or a new one with its files laid out."""
+def _prepare(folder: Path, backbone: Backbone, n: int, settings: FeatureSettings) -> None:
+    """Lay out the files of the extraction, unless one of the same shape was begun here."""
     wanted = Plan(n=n, d=backbone.d, key=folder.name, block_rows=settings.block_rows, batch_size=settings.batch_size)
     if (folder / PLAN).is_file():
         begun = Plan(**read_json(folder / PLAN))
         if (begun.n, begun.d) == (wanted.n, wanted.d):
-            return begun
+            return
         (folder / PLAN).unlink()
-    if n:
-        npy.open_memmap(folder / VALUES, mode="w+", dtype=np.float16, shape=(n, backbone.d)).flush()
-    (folder / BLOCKS).write_bytes(bytes(wanted.n_blocks))
+        (folder / CARRIED).unlink(missing_ok=True)
+    lay_out(folder, wanted)
+
+
+def lay_out(folder: Path, plan: Plan, *, carried: NDArray[np.bool_] | None = None) -> None:
+    """The files of an extraction of which nothing is done yet, but the values of the `carried` (n,) rows, if any.
+
+    The caller writes these into features.npy, which is there when this returns, before the folder is used.
+    """
+    if plan.n:
+        npy.open_memmap(folder / VALUES, mode="w+", dtype=np.float16, shape=(plan.n, plan.d)).flush()
+    (folder / BLOCKS).write_bytes(bytes(plan.n_blocks))
     (folder / FAILURES).write_bytes(b"")
-    write_json(folder / PLAN, asdict(wanted))  # last: what it names is there
-    return wanted
+    if carried is not None:
+        (folder / CARRIED).write_bytes(carried.tobytes())
+    write_json(folder / PLAN, asdict(plan))  # last: what it names is there
 
 
 def _extract_blocks(work: _Work, marks: NDArray[np.uint8], known: dict[int, str], progress: Progress) -> None:
@@ -204,7 +227,7 @@ def _extract_blocks(work: _Work, marks: NDArray[np.uint8], known: dict[int, str]
     _check_share(work, len(failures), failures)
     if not len(pending):
         return
-    if plan.n >= LONG and not done:
+    if plan.n - int(work.carried.sum()) >= LONG and not done:
         _check_sample(work)
     begun, start = done, time.perf_counter()
     with (
@@ -238,10 +261,15 @@ def _feature_blocks(
     import torch
 
     plan, backbone = work.plan, work.backbone
+    wanted = {int(block): _wanted(work, int(block)) for block in pending if work.carried.any()}
+    whole = [block for block, rows in wanted.items() if not len(rows)]
+    for block in whole:
+        yield block, _stored(work, block), []
+    todo = [int(block) for block in pending if int(block) not in whole]
     split = (
-        np.arange(start, min(start + plan.batch_size, rows.stop))
-        for rows in (plan.rows(int(block)) for block in pending)
-        for start in range(rows.start, rows.stop, plan.batch_size)
+        rows[start : start + plan.batch_size]
+        for rows in (wanted.get(block, np.arange(plan.rows(block).start, plan.rows(block).stop)) for block in todo)
+        for start in range(0, len(rows), plan.batch_size)
     )
     made: list[torch.Tensor] = []
     failures: list[tuple[int, str]] = []
@@ -255,11 +283,29 @@ def _feature_blocks(
         made.append(_features(backbone, batch))
         failures.extend(batch.failures)
         block = int(batch.rows[0]) // plan.block_rows
-        if batch.rows[-1] + 1 == plan.rows(block).stop:
+        own = wanted.get(block)
+        if batch.rows[-1] == (plan.rows(block).stop - 1 if own is None else own[-1]):
             features = torch.cat(made).cpu().numpy()
+            if own is not None:
+                stored = _stored(work, block)
+                stored[own - plan.rows(block).start] = features
+                features = stored
             features[[row - plan.rows(block).start for row, _ in failures]] = 0
             yield block, features, failures
             made, failures = [], []
+
+
+def _wanted(work: _Work, block: int) -> Rows:
+    """Rows of the block that are to be made."""
+    rows = work.plan.rows(block)
+    return rows.start + np.flatnonzero(~work.carried[rows.start : rows.stop])
+
+
+def _stored(work: _Work, block: int) -> NDArray[np.float32]:
+    """The block as it stands on disk, with the rows that were carried over."""
+    rows = work.plan.rows(block)
+    values = np.load(work.folder / VALUES, mmap_mode="r")[rows.start : rows.stop]
+    return np.asarray(values, np.float32)
 
 
 def _features(backbone: Backbone, batch: Batch) -> Any:
@@ -350,6 +396,7 @@ def _finish(work: _Work) -> None:
         "format": FORMAT,
         **asdict(plan),
         "unreadable": len(failures),
+        "made_with": made_with(backbone, work.images),
         "backbone": {
             "name": backbone.name,
             "identity": backbone.identity,
@@ -360,8 +407,8 @@ def _finish(work: _Work) -> None:
         },
     }
     write_json(folder / RECORD, record)
-    for name in (PLAN, FAILURES):
-        (folder / name).unlink()
+    for name in (PLAN, FAILURES, CARRIED):
+        (folder / name).unlink(missing_ok=True)
 
 
 def _header_length(path: Path) -> int:
