@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 import re
 import tempfile
 import unicodedata
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -70,7 +72,7 @@ def read_class_list(path: Path) -> ClassList:
 
     Raises ReweighError for a file without a name column, a class without a name, and labels that are not 0..k-1.
     """
-    rows = _read_rows(path)
+    rows = read_class_rows(path)
     found = {ours: next((a for a in names if a in rows[0]), None) for ours, names in ALIASES.items()}
     name = found["name"] or found["synset"]
     if name is None:
@@ -95,12 +97,18 @@ def read_class_list(path: Path) -> ClassList:
     return ClassList(classes=classes, label_of=_label_of(classes))
 
 
-def _read_rows(path: Path) -> list[dict[str, str]]:
-    with (
-        tempfile.TemporaryDirectory() as scratch,
-        whole_text(path, Path(scratch)).path.open(encoding="utf-8-sig", newline="") as file,
-    ):
-        rows = list(csv.DictReader(file))
+def read_class_rows(path: Path) -> list[dict[str, str]]:
+    """The rows of a CSV of classes, each with a text for every column. Raises ReweighError for one without rows, or with ragged ones."""
+    if not path.is_file():
+        raise ReweighError(f"No list of classes at {path}: nothing is there, or it is a folder.")
+    try:
+        with (
+            tempfile.TemporaryDirectory() as scratch,
+            whole_text(path, Path(scratch)).path.open(encoding="utf-8-sig", newline="") as file,
+        ):
+            rows = list(csv.DictReader(file))
+    except (csv.Error, EOFError, gzip.BadGzipFile, zlib.error) as cause:
+        raise ReweighError(f"{path} is not a CSV that can be read: {cause}.") from cause
     if not rows:
         raise ReweighError(f"{path} lists no class.")
     for number, row in enumerate(rows, start=1):

@@ -17,6 +17,7 @@ from reweigh.catalog.schema import IMAGE_SCHEMA, TRUTH_SCHEMA
 from reweigh.catalog.tables import Catalog, Classes, ImageLocation
 from reweigh.catalog.writing import write_catalog
 from reweigh.errors import ReweighError
+from reweigh.layouts.class_synsets import with_synsets
 from reweigh.layouts.content import MISSING, hash_images, hashing
 from reweigh.layouts.presence import Listed, are_there
 from reweigh.layouts.tar_places import TarPlaces, find_places
@@ -54,11 +55,12 @@ def index_rows(
     batches: as `write_catalog` takes them, without `content`; `file` relative to `root`, or the name of a member where
     `places` says where members of tars are. root None: the catalog's own folder, into which `beside` moves images that the
     reader wrote; their rows bring `content` with them. are_found: the reader has seen each file. is_twice_skipped: a row that stands twice (a uid) is
-    taken once, and counted; where its labels differ, the first counts. options: `hash` False leaves the images' bytes unread. source and
-    where: what errors name, and in which folder it was looked.
+    taken once, and counted; where its labels differ, the first counts. options: `hash` False leaves the images' bytes unread; `classes`
+    and `wordnet` as in `with_synsets`. source and where: what errors name, and in which folder it was looked.
     Raises ReweighError where more than half of the images are not there, and as `write_catalog`.
     """
     is_hashed = options.get("hash", True)
+    classes = with_synsets(classes, options, findings)
 
     def there() -> Iterator[pa.RecordBatch]:
         seen = kept = 0

@@ -12,8 +12,10 @@ from reweigh.catalog.tables import Catalog, is_catalog
 from reweigh.errors import ReweighError, look_up
 from reweigh.layouts.cifar_n import index_cifar_n, recognise_cifar_n
 from reweigh.layouts.folder import index_folder, recognise_folder
+from reweigh.layouts.imagenet import index_imagenet, recognise_imagenet
 from reweigh.layouts.recognition import Certainty, Recognition
 from reweigh.layouts.table import index_table, recognise_table
+from reweigh.layouts.tiny_imagenet import index_tiny_imagenet, recognise_tiny_imagenet
 from reweigh.layouts.webvision import index_webvision, recognise_webvision
 from reweigh.progress import Progress, silent
 
@@ -31,7 +33,11 @@ class LayoutInfo:
     """Name -> what it does; beside those that every layout takes."""
 
 
-COMMON = {"hash": "false: the images' bytes are not read, so that duplicates are not found"}
+COMMON = {
+    "hash": "false: the images' bytes are not read, so that duplicates are not found",
+    "classes": "CSV with a class's name and its synset, words or description",
+    "wordnet": "true: a class without a synset gets the first noun sense of its name",
+}
 """Options of every layout."""
 
 LAYOUTS: dict[str, LayoutInfo] = {
@@ -40,6 +46,11 @@ LAYOUTS: dict[str, LayoutInfo] = {
         {"subset": "full, or mini: Google's images of the first 50 classes", "sources": "google,flickr or one of them",
          "images": "folder below which google/ and flickr/ lie"},
     ),
+    "imagenet": LayoutInfo(
+        "ILSVRC-2012 with train/<wnid>/, val/ and the devkit", index_imagenet, recognise_imagenet,
+        {"devkit": "folder with meta.mat and the validation answers"},
+    ),
+    "tiny-imagenet": LayoutInfo("Tiny-ImageNet with wnids.txt", index_tiny_imagenet, recognise_tiny_imagenet),
     "cifar-n": LayoutInfo(
         "CIFAR-10 with CIFAR-10N's labels", index_cifar_n, recognise_cifar_n, {"labels": "worse, aggre, random1, random2, random3 or clean"}
     ),
@@ -86,9 +97,11 @@ def index(
 def _typed(options: Mapping[str, Any]) -> dict[str, Any]:
     """The options, those that are no texts made of the texts of a command line."""
     typed = dict(options)
-    if isinstance(typed.get("hash"), str):
-        look_up(typed["hash"], {"true": True, "false": False}, kind="value of the option hash")
-        typed["hash"] = typed["hash"] == "true"
+    for name in ("hash", "wordnet"):
+        if isinstance(typed.get(name), str):
+            typed[name] = look_up(typed[name], {"true": True, "false": False}, kind=f"value of the option {name}")
+    if typed.get("classes") is not None:
+        typed["classes"] = str(typed["classes"])
     if "tar" in typed:
         tars = typed["tar"]
         typed["tar"] = [str(path) for path in ([tars] if isinstance(tars, str | Path) else tars)]

@@ -76,12 +76,7 @@ def read_wordnet(folder: Path | str | None = None) -> WordNet:
     """
     path = find_wordnet(folder) / NOUNS
     text = path.read_bytes()
-    version = re.search(rb"^ .*WordNet (\S+) Copyright", text[:4096], re.MULTILINE)
-    if version and version[1] != VERSION:
-        raise ReweighError(
-            f"{path} is WordNet {version[1].decode(errors='replace')}; wnids such as n02123597 are offsets of WordNet 3.0, "
-            "and fit no other version's files."
-        )
+    check_version(text, path)
     offsets, lines, counts, targets = _parsed(text, path)
     if not offsets:
         raise ReweighError(f"{path} has no synset: {len(text):,} bytes; is it WordNet's data.noun?")
@@ -95,6 +90,16 @@ def read_wordnet(folder: Path | str | None = None) -> WordNet:
             f"{path}, line {line}: its hypernym {wanted[missing]:08d} is not in the file; the file was cut, or altered."
         )
     return WordNet(path=path, offsets=own, first_parent=first, parents=parents, text=text)
+
+
+def check_version(text: bytes, path: Path) -> None:
+    """Raises ReweighError where the first lines of one of WordNet's files name another version than 3.0."""
+    version = re.search(rb"^ .*WordNet (\S+) Copyright", text[:4096], re.MULTILINE)
+    if version and version[1] != VERSION:
+        raise ReweighError(
+            f"{path} is WordNet {version[1].decode(errors='replace')}; wnids such as n02123597 are offsets of WordNet 3.0, "
+            "and fit no other version's files."
+        )
 
 
 def has_synset(wordnet: WordNet, synset_id: str) -> bool:

@@ -1,0 +1,225 @@
+"""Layout `imagenet`: ILSVRC-2012 (ImageNet-1k), or classes of it, as the archives are unpacked.
+
+`train/<wnid>/`; `val/` flat with the devkit's answers, or with folders named by wnid or by number; `test/` without labels.
+A label is the rank of its wnid among the sorted wnids, never the devkit's ILSVRC2012_ID.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+from reweigh.catalog.findings import Findings
+from reweigh.catalog.tables import Catalog
+from reweigh.errors import ReweighError
+from reweigh.layouts.class_synsets import wnid_classes
+from reweigh.layouts.content import MISSING
+from reweigh.layouts.folders import folders_in, images_below
+from reweigh.layouts.image_names import is_image, is_unicode
+from reweigh.layouts.imagenet_devkit import ANSWERS, DevkitClass, find_devkit, read_answers, read_devkit_classes
+from reweigh.layouts.indexing import index_rows, row_batches
+from reweigh.layouts.recognition import Certainty, Recognition
+from reweigh.progress import Progress, silent
+
+WNID = re.compile(r"n\d{8}")
+COLUMNS = ("uid", "file", "split", "label")
+OTHER_CLASS = "val image of a class that train has no folder of"
+Row = tuple[str, str, str, int]
+
+
+def index_imagenet(source: Path, output: Path, options: Mapping[str, Any], *, progress: Progress = silent) -> Catalog:
+    """The folder that holds `train/`, `val/` or both. Classes are those of `train/`, where it is there.
+
+    Option `devkit`: the folder with meta.mat and the validation answers, where it is not in the source.
+    Raises ReweighError for archives that are not unpacked, a flat `val/` without answers, and as `index_rows`.
+    """
+    if not source.is_dir():
+        raise ReweighError(f"{source} is a file; the layout imagenet reads the folder that holds train/ and val/.")
+    if not (source / "train").is_dir() and not (source / "val").is_dir():
+        raise ReweighError(_no_splits(source))
+    findings = Findings()
+    devkit = find_devkit(source, options.get("devkit"))
+    known = read_devkit_classes(devkit) if devkit else {}
+    wnids = _wnids(source, known, findings)
+    answers = read_answers(devkit, known, findings) if devkit else []
+    rows = chain(
+        _train(source, wnids, findings),
+        _val(source, wnids, answers, findings),
+        _test(source / "test", source, findings),
+    )
+    described = {own.wnid: (own.words, own.gloss) for own in known.values()}
+    return index_rows(
+        output, row_batches(rows, COLUMNS), wnid_classes(wnids, described), findings, layout="imagenet", options=options, source=source,
+        root=source, are_found=True, progress=progress,
+    )  # fmt: skip
+
+
+def recognise_imagenet(source: Path) -> Recognition | None:
+    """Names that only ILSVRC has, or folders of wnids whose images are named by them."""
+    if not source.is_dir():
+        return None
+    if (source / "train").is_dir() or (source / "val").is_dir():
+        first = next((name for name in _names(source / "val") if name.startswith("ILSVRC2012_val_")), None)
+        if first:
+            return Recognition(Certainty.CERTAIN, f"val/{first}")
+        if any("ILSVRC2012_devkit" in name for name in _names(source)):
+            return Recognition(Certainty.CERTAIN, "the devkit beside train/ or val/")
+    folder = next((name for name in _names(source / "train") if WNID.fullmatch(name)), None)
+    if folder and any(re.match(f"{folder}_\\d+\\.", name) for name in _names(source / "train" / folder)):
+        return Recognition(Certainty.LIKELY, f"train/{folder}/{folder}_*")
+    return None
+
+
+def _names(folder: Path) -> list[str]:
+    """The first names in a folder, in no order; [] where there is no such folder."""
+    if not folder.is_dir():
+        return []
+    with os.scandir(folder) as entries:
+        return [entry.name for entry in islice(entries, 2000)]
+
+
+def _wnids(source: Path, known: Mapping[int, DevkitClass], findings: Findings) -> list[str]:
+    """The classes, sorted: folders of train, else the devkit's, else folders of val."""
+    train = _folders_by_wnid(source / "train")
+    leaves = sorted(own.wnid for own in known.values())
+    if train:
+        if leaves and len(train) < len(leaves):
+            findings.notes.append(
+                f"train has {len(train):,} of the {len(leaves):,} classes of the devkit: labels are ranks among these"
+            )
+        return train
+    if (source / "train").is_dir():
+        raise ReweighError(_no_wnids(source / "train"))
+    found = leaves or _folders_by_wnid(source / "val")
+    if not found:
+        raise ReweighError(
+            f"{source} has no train/, and val/ has no folders named by wnid: which classes there are, only the devkit says. "
+            "Unpack ILSVRC2012_devkit_t12.tar.gz there, or name its folder by --option devkit=FOLDER."
+        )
+    return found
+
+
+def _folders_by_wnid(folder: Path) -> list[str]:
+    return sorted(p.name for p in folders_in(folder) if WNID.fullmatch(p.name)) if folder.is_dir() else []
+
+
+def _train(source: Path, wnids: Sequence[str], findings: Findings) -> Iterator[Row]:
+    if not (source / "train").is_dir():
+        findings.notes.append("no train/: there are validation images only")
+        return
+    label = {wnid: number for number, wnid in enumerate(wnids)}
+    for folder in folders_in(source / "train"):
+        if folder.name not in label:
+            findings.skip("folder in train that is no wnid", [folder.name])
+            continue
+        for name in images_below(source, folder, findings):
+            yield name, name, "train", label[folder.name]
+
+
+def _val(source: Path, wnids: Sequence[str], answers: Sequence[str], findings: Findings) -> Iterator[Row]:
+    """Rows of val/, by what is in it."""
+    folder = source / "val"
+    if not folder.is_dir():
+        findings.notes.append("no val/")
+        return
+    folders = folders_in(folder)
+    label = {wnid: number for number, wnid in enumerate(wnids)}
+    if not folders:
+        yield from _flat(folder, label, answers, findings)
+        return
+    if all(re.fullmatch(r"[0-9]{1,6}", p.name) for p in folders):
+        findings.notes.append("val: folders by number, taken as ranks of the sorted wnids")
+        classes: list[int | None] = [*_numbered(folder, folders, len(wnids))]
+    else:
+        findings.notes.append("val: folders by wnid")
+        classes = [label.get(p.name) for p in folders]
+    for own, number in zip(folders, classes, strict=True):
+        for name in images_below(source, own, findings):
+            if number is None:
+                findings.skip(OTHER_CLASS if WNID.fullmatch(own.name) else "folder in val that is no wnid", [name])
+            else:
+                yield name, name, "val", number
+    findings.skip("val image outside of the folders of classes", (n for n in _names(folder) if is_image(n)))
+
+
+def _numbered(folder: Path, folders: Sequence[Path], k: int) -> list[int]:
+    """The classes of folders 0..k-1, which stand in numeric order. Raises ReweighError for numbers beyond."""
+    numbers = [int(p.name) for p in folders]
+    if len(set(numbers)) < len(numbers) or max(numbers) >= k:
+        raise ReweighError(
+            f"{folder} has folders {min(numbers)}..{max(numbers)}, {len(numbers):,} of them; as ranks of the {k:,} sorted wnids they must be "
+            "0..k-1, each once (counted from 1, they may be the devkit's numbers, which have another order). Name them by wnid."
+        )
+    return numbers
+
+
+def _flat(folder: Path, label: Mapping[str, int], answers: Sequence[str], findings: Findings) -> Iterator[Row]:
+    """Image i has the i-th answer; images that are not there are counted."""
+    names: dict[int, str] = {}
+    for name in sorted(os.listdir(folder)):  # noqa: PTH208
+        official = re.fullmatch(r"ILSVRC2012_val_(\d{8})\..+", name)
+        if official and is_image(name) and is_unicode(name):
+            names[int(official[1])] = name
+        elif not name.startswith("."):
+            findings.skip(
+                "file in val not named like ILSVRC2012_val_00000001.JPEG", [name.encode(errors="replace").decode()]
+            )
+    if not names:
+        packed = [name for name in _names(folder) if name.endswith(".tar")]
+        raise ReweighError(
+            f"{folder} has no image ILSVRC2012_val_00000001.JPEG and no folder of a class; found {_some(sorted(_names(folder)))}."
+            f"{' Unpack it there.' if packed else ' Is the download complete?'}"
+        )
+    if not answers:
+        raise ReweighError(
+            f"{folder} is flat: which class its {len(names):,} images are of stands in the devkit's {ANSWERS}, which is not in {folder.parent}. "
+            "Name its folder by --option devkit=FOLDER, or sort the images into folders by wnid."
+        )
+    if max(names) > len(answers):
+        raise ReweighError(
+            f"{folder / names[max(names)]}: {ANSWERS} has only {len(answers):,} lines; is it whole, and of 2012?"
+        )
+    findings.notes.append("val: flat, with the devkit's answers")
+    for number, wnid in enumerate(answers, start=1):
+        if wnid not in label:
+            findings.skip(OTHER_CLASS, [names.get(number, f"ILSVRC2012_val_{number:08d}.JPEG")])
+        elif number not in names:
+            findings.skip(MISSING, [f"val/ILSVRC2012_val_{number:08d}.JPEG"])
+        else:
+            name = f"val/{names[number]}"
+            yield name, name, "val", label[wnid]
+
+
+def _test(folder: Path, source: Path, findings: Findings) -> Iterator[Row]:
+    """Images of test/, whose labels were never published."""
+    if folder.is_dir():
+        findings.notes.append("test: without labels")
+        for name in images_below(source, folder, findings):
+            yield name, name, "test", -1
+
+
+def _no_splits(source: Path) -> str:
+    below = [p.name for p in folders_in(source) if (p / "train").is_dir() or (p / "val").is_dir()]
+    tars = sorted(p.name for p in source.glob("*.tar*"))
+    if WNID.fullmatch(source.name) or _folders_by_wnid(source):
+        hint = f"It has folders of classes itself: name the folder above it, {source.parent}, or use --layout folder."
+    elif below:
+        hint = f"{below[0]} has one: name {source / below[0]}."
+    else:
+        hint = f"{_some(tars)} {'are' if len(tars) > 1 else 'is'} not unpacked." if tars else "Is it the right folder?"
+    return f"No train/ or val/ in {source}: the layout imagenet reads train/<wnid>/ and val/. {hint}"
+
+
+def _no_wnids(train: Path) -> str:
+    packed = sorted(p.name for p in train.glob("n*.tar"))
+    if packed:
+        return f"{train} has {len(packed):,} tars and no folder a class: unpack each into a folder of its name, {packed[0]} into {packed[0][:-4]}/."
+    return f"No folder named by a wnid, such as n01440764, in {train}; found {_some(sorted(_names(train)))}. Is it unpacked?"
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (" ..." if len(names) > 3 else "") if names else "nothing"
