@@ -67,3 +67,12 @@ def test_a_third_partys_layout_is_found_by_its_entry_point(tmp_path: Path, monke
 
 def test_every_layout_says_what_it_is() -> None:
     assert all(info.description and callable(info.index) and callable(info.recognise) for info in LAYOUTS.values())
+
+
+def test_every_layout_has_its_place_in_the_documentation() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "data.md").read_text()
+    for name, info in LAYOUTS.items():
+        assert f"| [`{name}`](#{name}) |" in page
+        assert f"\n## {name}\n" in page
+        for option in info.options:
+            assert f"`{option}`" in page or f"--{option.removesuffix('s')}" in page or f"--option {option}=" in page

@@ -11,6 +11,7 @@ from reweigh.cli.options import (
     Data,
     Labels,
     Layout,
+    LayoutOptions,
     NoHash,
     NoPreview,
     Output,
@@ -36,6 +37,7 @@ def check(
     column: Columns = None,
     tar: Tars = None,
     labels: Labels = None,
+    option: LayoutOptions = None,
     no_hash: NoHash = False,
 ) -> None:
     """Find wrong labels: how many there are, which ones, and what they should be. A folder of images will do.
@@ -55,7 +57,7 @@ def check(
     started = time.monotonic()
     with joined(ranks := ranks_of_environment()):
         with together(ranks):
-            source = Source(path=data, layout=layout, options=layout_options(column, tar, labels, no_hash))
+            source = Source(path=data, layout=layout, options=layout_options(column, tar, labels, no_hash, option))
             requested = recipe_for(source, recipe, changes or [], output)
         if plan:
             with together(ranks):

@@ -14,7 +14,9 @@ from reweigh.cli.options import Columns, Labels, Layout, LayoutOptions, NoHash, 
 def index(
     source: Annotated[
         Path,
-        typer.Argument(metavar="SOURCE", help="A folder of images, a table, or CIFAR-N's files.", show_default=False),
+        typer.Argument(
+            metavar="SOURCE", help="A folder of images, a table, or a data set as published.", show_default=False
+        ),
     ],
     layout: Layout = None,
     output: Output = None,
@@ -33,12 +35,14 @@ def index(
     ] = None,
     no_hash: NoHash = False,
 ) -> None:
-    """Read SOURCE into a catalog: what every other command works on.
+    """Read SOURCE into a catalog: what every other command works on. Its form is recognised, and said.
 
     - A **folder**: `train/`, `val/`, `test/` with a folder a class, or just a folder a class.
     - A **table**: CSV, JSON-lines or Parquet with the columns file, label, split, title, tags, source, rank, ...;
       columns of other names by `--column verified_label=checked`; images inside a tar by `--tar images.tar`.
-    - **cifar-n**: the official files, or their JPEG form, with `--labels worse`.
+    - A **known data set** as its authors publish it: WebVision, Clothing1M, Food-101N, ImageNet, CIFAR-N and more
+      (docs/data.md); what they take by `--option subset=mini`.
+    - The same source **later**: `--extend OLD.catalog` lists what came, went and changed, and keeps features.
     """
     from reweigh.catalog.summary import summarize
     from reweigh.catalog.tables import is_catalog

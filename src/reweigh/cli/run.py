@@ -14,6 +14,7 @@ from reweigh.cli.options import (
     Data,
     Labels,
     Layout,
+    LayoutOptions,
     NoHash,
     NoPreview,
     Output,
@@ -50,6 +51,7 @@ def run(
     column: Columns = None,
     tar: Tars = None,
     labels: Labels = None,
+    option: LayoutOptions = None,
     no_hash: NoHash = False,
 ) -> None:
     """Index, extract features, gather evidence on every label, weigh, train, evaluate, and write a page.
@@ -68,7 +70,7 @@ def run(
 
     with joined(ranks := ranks_of_environment()):
         with together(ranks):
-            source = Source(path=data, layout=layout, options=layout_options(column, tar, labels, no_hash))
+            source = Source(path=data, layout=layout, options=layout_options(column, tar, labels, no_hash, option))
             requested = recipe_for(source, recipe, changes or [], output)
         if plan:
             with together(ranks):

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from reweigh.cli import console
-from reweigh.cli.options import Columns, Labels, Layout, NoHash, Output, Tars, layout_options
+from reweigh.cli.options import Columns, Labels, Layout, LayoutOptions, NoHash, Output, Tars, layout_options
 from reweigh.errors import ReweighError, nearest
 
 FLIPS = ("uniform", "pair")
@@ -73,6 +73,7 @@ def webify(
     column: Columns = None,
     tar: Tars = None,
     labels: Labels = None,
+    option: LayoutOptions = None,
     no_hash: NoHash = False,
 ) -> None:
     """Make a clean set like the web: wrong labels of known kinds, uneven classes, ranks, side text. The truth is written down.
@@ -96,7 +97,7 @@ def webify(
     )  # fmt: skip
     name = data.resolve().stem if data.is_file() else data.resolve().name.removesuffix(".catalog")
     target = output or Path(f"{name}.web.catalog")
-    source = Source(path=data, layout=layout, options=layout_options(column, tar, labels, no_hash))
+    source = Source(path=data, layout=layout, options=layout_options(column, tar, labels, no_hash, option))
     with console.watched() as progress:
         made = run_webify(
             source, target, settings, seed=seed, near=near, matrix=matrix, changes=others, progress=progress

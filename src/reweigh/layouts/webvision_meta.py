@@ -142,7 +142,11 @@ def read_entries(path: Path) -> list[Entry] | None:
     try:
         return _DECODER.decode(data)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-        pass  # lone surrogates, bytes that are no UTF-8, NaN: what Python's more lenient reader takes
+        return _leniently(data)
+
+
+def _leniently(data: bytes) -> list[Entry] | None:
+    """What Python's own reader takes besides: lone surrogates, bytes that are no UTF-8 (replaced), NaN."""
     try:
         found = json.loads(data.decode("utf-8", "replace"))
     except (ValueError, RecursionError):
