@@ -74,3 +74,25 @@ def test_webvisions_list_as_a_compressed_table(shared_data: Path, tmp_path: Path
     assert catalog.n == len({row["path"] for row in rows}) == 500
     assert dict(catalog.counts["sources"]).keys() == {row["source"] for row in rows}
     assert column_names(catalog)[16:] == ["subset"]
+
+
+def test_webvisions_real_lists_and_query_map_agree(shared_data: Path, tmp_path: Path) -> None:
+    with gzip.open(shared_data / "webvision_lists" / "train_cls0-9.csv.gz", "rt") as file:
+        rows = [row for row in csv.DictReader(file) if int(row["label"]) < 3]
+    info = tmp_path / "webvision" / "info"
+    info.mkdir(parents=True)
+    for name in ("synsets.txt", "queries_synsets_map.txt"):
+        (info / name).write_bytes((shared_data / "webvision_lists" / name).read_bytes())
+    for source in ("google", "flickr"):
+        lines = [f"{row['path']} {row['label']}\n" for row in rows if row["source"] == source]
+        (info / f"train_filelist_{source}.txt").write_text("".join(lines))
+    for row in rows:
+        (info.parent / row["path"]).parent.mkdir(parents=True, exist_ok=True)
+        (info.parent / row["path"]).touch()
+    catalog = index(info.parent, tmp_path / "c", options={"hash": False})
+    classes = read_classes(catalog)
+    assert (catalog.n, catalog.k) == (len(rows), 1000)
+    assert classes.synsets[1] == "n01443537" and classes.words[1] == ("goldfish", "Carassius auratus")
+    assert {name for name in classes.names if name.startswith("crane")} == {"crane (n02012849)", "crane (n03126707)"}
+    assert not any("not their query's" in warning for warning in catalog.counts["warnings"])
+    assert len(set(classes.names)) == 1000
