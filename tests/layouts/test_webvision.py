@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import tarfile
 import tempfile
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.layouts.webvision_miniature import GOOGLE, JSON, MAP, jpeg, make_webvision, make_webvision_2, write
 
 from reweigh.catalog.summary import summarize
-from reweigh.catalog.tables import Catalog, read_classes, read_columns, read_groups, read_uids
+from reweigh.catalog.tables import Catalog, image_locations, read_classes, read_columns, read_groups, read_uids
 from reweigh.errors import ReweighError
+from reweigh.images.reading import read_bytes
 from reweigh.layouts.recognition import Certainty
 from reweigh.layouts.table_of_layouts import index, recognise
 from reweigh.layouts.webvision_meta import read_entries
@@ -147,11 +150,32 @@ def test_a_source_that_was_not_downloaded_is_left_out_with_a_warning(tmp_path: P
         "no image of train_filelist_flickr.txt is there (flickr_resized_256.tar is not unpacked): its rows are left out"
         in text
     )
+    (root / "flickr_resized_256.tar").unlink()
     (root / "google").rename(tmp_path / "elsewhere too")
     with pytest.raises(
         ReweighError, match=r"No image of .*train_filelist_google.txt is there, e.g. google/q0001/a1B2.*images=FOLDER"
     ):
         index(root, tmp_path / "d")
+
+
+def test_images_are_read_from_inside_the_archives_where_none_is_unpacked(tmp_path: Path, root: Path) -> None:
+    for name, folders in (
+        ("google_resized_256", ["google"]),
+        ("flickr_resized_256", ["flickr"]),
+        ("val_images_256", ["val_images_256"]),
+    ):
+        with tarfile.open(root / f"{name}.tar", "w") as tar:
+            for folder in folders:
+                tar.add(root / folder, folder)
+                (root / folder).rename(tmp_path / folder)
+    catalog = index(root, tmp_path / "c")
+    assert catalog.counts["sources"] == {"google": 8, "flickr": 3}
+    assert catalog.counts["splits"] == {"train": 11, "val": 3}
+    assert "google: images in the folder itself of 3 tars, read in place" in said(catalog)
+    rows = read_columns(catalog, ["uid"])["uid"].to_pylist()
+    location = image_locations(catalog, np.array([rows.index("val000001.jpg")]))[0]
+    assert location.path.name == "val_images_256.tar"
+    assert read_bytes(location) == (tmp_path / "val_images_256" / "val000001.jpg").read_bytes()
 
 
 def test_texts_are_found_by_id_without_meta_list_and_in_gombrus_folders(tmp_path: Path, root: Path) -> None:

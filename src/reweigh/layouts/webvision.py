@@ -19,8 +19,9 @@ from reweigh.catalog.tables import Catalog, Classes
 from reweigh.errors import ReweighError, look_up
 from reweigh.layouts.indexing import index_rows, row_batches
 from reweigh.layouts.recognition import Certainty, Recognition
+from reweigh.layouts.tar_places import TarPlaces
 from reweigh.layouts.text_lists import first_lines, read_lines
-from reweigh.layouts.webvision_images import LABEL_LISTS, Places, find_images, find_list
+from reweigh.layouts.webvision_images import LABEL_LISTS, Places, find_images, find_list, read_tars
 from reweigh.layouts.webvision_meta import NO_META, Meta, find_meta
 from reweigh.layouts.webvision_rows import COLUMNS, Queries, test_rows, train_rows, val_rows
 from reweigh.progress import Progress, silent
@@ -43,7 +44,7 @@ class WebVision:
 
 
 def index_webvision(source: Path, output: Path, options: Mapping[str, Any], *, progress: Progress = silent) -> Catalog:
-    """The folder that holds `info/`, or `info/` itself.
+    """The folder that holds `info/`, or `info/` itself; where no image is unpacked, the tars in it are read in place.
 
     Options: `subset` full or mini, `sources` google and flickr with a comma between, `images` the folder below which
     `google/` or `flickr/` lie, where it is none of the usual ones. Rows of a source whose images are not there at all are left out
@@ -53,10 +54,10 @@ def index_webvision(source: Path, output: Path, options: Mapping[str, Any], *, p
     findings = Findings()
     webvision = _open(source, options, findings)
     kept = SUBSETS[look_up_subset(options)]
-    images = {
-        name: find_images(webvision.root, list_of(webvision, name), name, options.get("images"))
-        for name in webvision.sources
-    }
+    images = _images(webvision, options, None)
+    tars = None
+    if "images" not in options and not any(images.values()) and (tars := read_tars(webvision.root)):
+        images = _images(webvision, options, tars)
     missing = [name for name in webvision.sources if images[name] is None]
     if len(missing) == len(images):
         raise ReweighError(_no_images(webvision, options))
@@ -67,9 +68,9 @@ def index_webvision(source: Path, output: Path, options: Mapping[str, Any], *, p
     there = {name: places for name, places in images.items() if places is not None}
     findings.notes += [f"WebVision {webvision.version}", *(f"{n}: images in {p.shown}" for n, p in there.items())]
     classes = webvision.classes if kept is None else _first(webvision.classes, kept)
-    rows = _rows(webvision, there, classes, kept, findings, progress)
+    rows = _rows(webvision, there, kept, tars, findings)
     return index_rows(
-        output, rows, classes, findings, layout="webvision", options=options, source=webvision.info, root=webvision.root,
+        output, rows, classes, findings, layout="webvision", options=options, source=webvision.info, root=webvision.root, places=tars,
         progress=progress,
     )  # fmt: skip
 
@@ -86,6 +87,14 @@ def recognise_webvision(source: Path) -> Recognition | None:
         if (source / folder).is_dir() and any((source / folder / name).is_dir() for name in ("q0001", "q00001")):
             return Recognition(Certainty.LIKELY, f"{folder}/ with folders of queries")
     return None
+
+
+def _images(webvision: WebVision, options: Mapping[str, Any], tars: TarPlaces | None) -> dict[str, Places | None]:
+    """Source -> where its images are."""
+    asked = options.get("images")
+    return {
+        name: find_images(webvision.root, list_of(webvision, name), name, asked, tars) for name in webvision.sources
+    }
 
 
 def look_up_subset(options: Mapping[str, Any]) -> str:
@@ -164,10 +173,9 @@ def _first(classes: Classes, count: int) -> Classes:
 def _rows(
     webvision: WebVision,
     images: Mapping[str, Places],
-    classes: Classes,
     kept: int | None,
+    tars: TarPlaces | None,
     findings: Findings,
-    progress: Progress,
 ) -> Iterator[pa.RecordBatch]:
     """Rows of all lists; with `kept`, of the first classes only."""
     k = len(webvision.classes.names)
@@ -179,7 +187,7 @@ def _rows(
         _tell(queries, meta, name, findings)
     for split, make in (("val", val_rows), ("test", test_rows)):
         path = find_list(webvision.root, webvision.info, split)
-        found = None if path is None else find_images(webvision.root, path, split, None)
+        found = None if path is None else find_images(webvision.root, path, split, None, tars)
         if path is None or found is None:
             findings.notes.append(f"no {split} images" if path else f"no {split}_filelist.txt")
             continue

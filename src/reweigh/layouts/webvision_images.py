@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+import pyarrow as pa
+
 from reweigh.catalog.findings import Findings
 from reweigh.errors import ReweighError
+from reweigh.layouts.tar_places import TarPlaces, find_places, read_places
 from reweigh.layouts.text_lists import is_inside, read_lines
 
 LABEL_LISTS = ("train_filelist_google.txt", "train_filelist_flickr.txt", "train_filelist_all.txt")
@@ -37,12 +40,15 @@ class Places:
     """In front of the path, or ""."""
     renamed: bool
     """Whether the top folder is `google_images_resized` where the list says `google`."""
+    tars: TarPlaces | None = None
+    """The archives whose members these are; None: files."""
 
     @property
     def shown(self) -> str:
         """For a note."""
         top = "folders named ..._images_resized" if self.renamed else ""
-        return " of ".join(part for part in (top, self.folder) if part) or "the folder itself"
+        where = " of ".join(part for part in (top, self.folder) if part) or "the folder itself"
+        return where if self.tars is None else f"{where} of {len(self.tars.files)} tars, read in place"
 
     def file(self, name: str) -> str:
         """The path on disk of a list's path."""
@@ -52,10 +58,11 @@ class Places:
         return f"{self.folder}/{name}" if self.folder else name
 
 
-def find_images(root: Path, path: Path, part: str, asked: str | None) -> Places | None:
+def find_images(root: Path, path: Path, part: str, asked: str | None, tars: TarPlaces | None = None) -> Places | None:
     """The place in which most of the list's first images are; None where none of them is in any.
 
-    part: google, flickr, all, val or test. asked: the one folder to look in. Raises ReweighError for a folder that is not there.
+    part: google, flickr, all, val or test. asked: the one folder to look in. tars: look among their members instead of on disk.
+    Raises ReweighError for a folder that is not there.
     """
     if asked is not None:
         folder = Path(asked)
@@ -66,14 +73,23 @@ def find_images(root: Path, path: Path, part: str, asked: str | None) -> Places 
         folders = ("",) if folders == (".",) else folders
     else:
         folders = SPLIT_FOLDERS.get(part, TRAIN_FOLDERS)
+    ways = (False,) if part in SPLIT_FOLDERS else (False, True)
     names = list(islice(_paths(path), PROBED))
-    places = [
-        Places(root, folder, renamed)
-        for folder in folders
-        for renamed in ((False, True) if part not in SPLIT_FOLDERS else (False,))
-    ]
-    found = [sum(exists(root, place.file(name)) is not None for name in names) for place in places]
+    places = [Places(root, folder, is_renamed, tars) for folder in folders for is_renamed in ways]
+    found = [_count(root, [place.file(name) for name in names], tars) for place in places]
     return places[found.index(max(found))] if max(found) else None
+
+
+def read_tars(root: Path) -> TarPlaces | None:
+    """The images of the archives in the folder, read in place; None where there is no plain tar with any."""
+    tars = [path for path in sorted(root.glob("*.tar")) if path.name != "info.tar"]
+    return read_places(tars, root) if tars else None
+
+
+def _count(root: Path, files: list[str], tars: TarPlaces | None) -> int:
+    if tars is None:
+        return sum(exists(root, file) is not None for file in files)
+    return int((find_places(tars, pa.array(files, pa.string())) >= 0).sum())
 
 
 def exists(root: Path, file: str) -> str | None:

@@ -116,6 +116,6 @@ def _plain(places: Places, name: str, split: str, label: int, findings: Findings
 def _file(places: Places, name: str) -> str:
     """The file on disk; a name that ends in something else than .jpg is looked for, as it may have been converted."""
     file = places.file(name)
-    if name.endswith(".jpg"):
+    if name.endswith(".jpg") or places.tars is not None:
         return file
     return exists(places.root, file) or file
