@@ -16,9 +16,10 @@ from reweigh.catalog.tables import Catalog, image_locations, open_catalog, read_
 from reweigh.catalog.truth import read_truth
 from reweigh.errors import ReweighError
 from reweigh.images.reading import read_bytes
-from reweigh.layouts.cifar_n import BATCHES, LABELS, NAMES
+from reweigh.layouts.cifar_pickles import NAMES, TEN
 from reweigh.layouts.table_of_layouts import index
 
+BATCHES, LABELS = TEN.files, TEN.label_sets
 A_BATCH = 4
 
 
@@ -140,7 +141,7 @@ def test_a_label_file_of_another_form_is_refused(tmp_path: Path) -> None:
     (source / "CIFAR-10_human.pt").write_bytes(
         pickle.dumps({"worse_label": [1], "clean_label": sets["clean_label"]}, protocol=2)
     )
-    with pytest.raises(ReweighError, match=r"'worse_label' has shape \(1,\), 'clean_label' \(20,\)"):
+    with pytest.raises(ReweighError, match="as many for each; found 'worse_label' 1, 'clean_label' 20"):
         index(source, tmp_path / "c")
 
 

@@ -62,7 +62,7 @@ Tars = Annotated[
 ]
 Labels = Annotated[
     str | None,
-    typer.Option("--labels", metavar="SET", help="CIFAR-N: worse, aggre, random1, random2, random3 or clean."),
+    typer.Option("--labels", metavar="SET", help="CIFAR-N: worse, aggre, random1, random2, random3, noisy or clean."),
 ]
 LayoutOptions = Annotated[
     list[str] | None,

@@ -52,7 +52,8 @@ LAYOUTS: dict[str, LayoutInfo] = {
     ),
     "tiny-imagenet": LayoutInfo("Tiny-ImageNet with wnids.txt", index_tiny_imagenet, recognise_tiny_imagenet),
     "cifar-n": LayoutInfo(
-        "CIFAR-10 with CIFAR-10N's labels", index_cifar_n, recognise_cifar_n, {"labels": "worse, aggre, random1, random2, random3 or clean"}
+        "CIFAR-10 or CIFAR-100 with the labels of CIFAR-N", index_cifar_n, recognise_cifar_n,
+        {"labels": "worse, aggre, random1, random2, random3 or clean; of CIFAR-100 noisy or clean"},
     ),
     "table": LayoutInfo(
         "a CSV, JSON-lines or Parquet file", index_table, recognise_table,
