@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from reweigh.catalog.findings import Findings
 from reweigh.errors import ReweighError
-from reweigh.layouts.restricted_pickle import BROKEN
+from reweigh.layouts.matlab_records import read_records
 from reweigh.layouts.text_lists import read_lines
 
 META, ANSWERS = "meta.mat", "ILSVRC2012_validation_ground_truth.txt"
@@ -48,7 +47,7 @@ def find_devkit(source: Path, asked: str | None) -> Path | None:
 
 
 def read_devkit_classes(folder: Path) -> dict[int, DevkitClass]:
-    """ILSVRC2012_ID -> class, of the synsets of meta.mat without children. Read by scipy, which runs no code of the file's.
+    """ILSVRC2012_ID -> class, of the synsets of meta.mat without children.
 
     Raises ReweighError for a file that is not there, is broken, or has other fields.
     """
@@ -59,24 +58,20 @@ def read_devkit_classes(folder: Path) -> dict[int, DevkitClass]:
         )
     if path.stat().st_size > LARGEST:
         raise ReweighError(f"{path} has {path.stat().st_size:,} bytes; no {META} of ImageNet is over {LARGEST:,}.")
-    rows = _read_synsets(path)
-    names = rows.dtype.names or ()
+    rows = read_records(path, "synsets")
+    names = list(rows[0]) if rows else []
     if not set(FIELDS) <= set(names):
         raise ReweighError(
             f"{path}: looked for synsets with {', '.join(FIELDS)}; found {', '.join(names) or 'no fields'}."
         )
     found: dict[int, DevkitClass] = {}
-    for row in rows.tolist():
-        values = {name: _only(value) for name, value in zip(names, row, strict=True)}
-        number, wnid = values["ILSVRC2012_ID"], str(values["WNID"])
-        if not isinstance(number, int) or not re.fullmatch(r"n\d{8}", wnid):
-            raise ReweighError(f"{path}: {values['WNID']!r} with number {number!r} is no synset; is the file whole?")
-        if not values["num_children"]:
-            words = tuple(word.strip() for word in str(values["words"]).split(",") if word.strip())
-            gloss = values.get("gloss")
-            found[number] = DevkitClass(
-                wnid=wnid, words=words, gloss=gloss if isinstance(gloss, str) and gloss else None
-            )
+    for row in rows:
+        number, wnid, words, gloss = (row.get(name) for name in ("ILSVRC2012_ID", "WNID", "words", "gloss"))
+        if not isinstance(number, int) or not isinstance(wnid, str) or not re.fullmatch(r"n\d{8}", wnid):
+            raise ReweighError(f"{path}: {wnid!r} with number {number!r} is no synset; is the file whole?")
+        if not row["num_children"]:
+            own = tuple(word.strip() for word in str(words or "").split(",") if word.strip())
+            found[number] = DevkitClass(wnid=wnid, words=own, gloss=gloss if isinstance(gloss, str) and gloss else None)
     if not found:
         raise ReweighError(f"{path} has no synset without children: it is not the meta.mat of ILSVRC-2012.")
     return found
@@ -95,30 +90,3 @@ def read_answers(folder: Path, classes: dict[int, DevkitClass], findings: Findin
             )
         found.append(classes[number].wnid)
     return found
-
-
-def _read_synsets(path: Path) -> Any:
-    """The array of records `synsets`."""
-    from scipy.io import loadmat
-    from scipy.io.matlab import MatReadError
-
-    try:
-        found = loadmat(path, variable_names=["synsets"], squeeze_me=False)
-    except (*BROKEN, MatReadError, OSError, AssertionError) as cause:
-        raise ReweighError(
-            f"{path} is no MATLAB file of version 5 to 7.2, or a broken one: {' '.join(str(cause).split())}."
-        ) from cause
-    if "synsets" not in found or found["synsets"].dtype.names is None:
-        raise ReweighError(f"{path} has no array of records named synsets: it is not the meta.mat of the devkit.")
-    return found["synsets"].reshape(-1)
-
-
-def _only(value: Any) -> Any:
-    """What an array of one value, however deep MATLAB wrapped it, holds; "" for an empty one, a whole number as an int."""
-    for _ in range(4):
-        if getattr(value, "size", 0) != 1:
-            break
-        value = value.reshape(-1)[0]
-    size = getattr(value, "size", None)
-    value = value.item() if size == 1 else "" if size == 0 else value
-    return int(value) if isinstance(value, float) and value.is_integer() else value

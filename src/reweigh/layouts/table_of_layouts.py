@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from reweigh.catalog.tables import Catalog, is_catalog
 from reweigh.errors import ReweighError, look_up
 from reweigh.layouts.cifar_n import index_cifar_n, recognise_cifar_n
+from reweigh.layouts.cleannet import index_cleannet, recognise_cleannet
 from reweigh.layouts.folder import index_folder, recognise_folder
 from reweigh.layouts.imagenet import index_imagenet, recognise_imagenet
 from reweigh.layouts.recognition import Certainty, Recognition
@@ -18,6 +20,9 @@ from reweigh.layouts.table import index_table, recognise_table
 from reweigh.layouts.tiny_imagenet import index_tiny_imagenet, recognise_tiny_imagenet
 from reweigh.layouts.webvision import index_webvision, recognise_webvision
 from reweigh.progress import Progress, silent
+
+MOST_BELOW = 20
+"""Folders of a source that are asked whether they are the data set that was meant."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,11 @@ LAYOUTS: dict[str, LayoutInfo] = {
     "cifar-n": LayoutInfo(
         "CIFAR-10 or CIFAR-100 with the labels of CIFAR-N", index_cifar_n, recognise_cifar_n,
         {"labels": "worse, aggre, random1, random2, random3 or clean; of CIFAR-100 noisy or clean"},
+    ),
+    "cleannet": LayoutInfo(
+        "a list of CleanNet's code, with features", index_cleannet, recognise_cleannet,
+        {"split": "train, val or all: which list it is (needed)", "images": "folder that the keys are relative to",
+         "class_list": "file with a class name a line, in the order of the labels"},
     ),
     "table": LayoutInfo(
         "a CSV, JSON-lines or Parquet file", index_table, recognise_table,
@@ -97,15 +107,13 @@ def index(
 
 def _typed(options: Mapping[str, Any]) -> dict[str, Any]:
     """The options, those that are no texts made of the texts of a command line."""
-    typed = dict(options)
+    typed = {name: str(value) if isinstance(value, Path) else value for name, value in options.items()}
     for name in ("hash", "wordnet"):
         if isinstance(typed.get(name), str):
             typed[name] = look_up(typed[name], {"true": True, "false": False}, kind=f"value of the option {name}")
-    if typed.get("classes") is not None:
-        typed["classes"] = str(typed["classes"])
     if "tar" in typed:
         tars = typed["tar"]
-        typed["tar"] = [str(path) for path in ([tars] if isinstance(tars, str | Path) else tars)]
+        typed["tar"] = [str(path) for path in ([tars] if isinstance(tars, str) else tars)]
     if isinstance(typed.get("columns"), str):
         raise ReweighError("The option columns is {ours: theirs}; on the command line: --column OURS=THEIRS.")
     return typed
@@ -115,13 +123,28 @@ def recognise(source: Path) -> tuple[str, Recognition]:
     """The layout of what lies there, and why. Raises ReweighError that says what was looked for."""
     found = [(name, info.recognise(source)) for name, info in LAYOUTS.items()]
     sure = [(name, recognition) for name, recognition in found if recognition is not None]
-    if sure:
-        return max(sure, key=lambda pair: pair[1].certainty)  # the first of equals
+    best = max(sure, key=lambda pair: pair[1].certainty) if sure else None  # the first of equals
+    if (best is None or best[1].certainty == Certainty.POSSIBLE) and source.is_dir():
+        _check_below(source)
+    if best is not None:
+        return best
     if source.is_dir():  # whose reader says what is missing in it
         return "folder", Recognition(Certainty.POSSIBLE, "a folder")
     raise ReweighError(
         f"{source} is no form that is known: looked for {'; '.join(info.description for info in LAYOUTS.values())}."
     )
+
+
+def _check_below(source: Path) -> None:
+    """Raises ReweighError where the source is the folder above a set that has a form of its own."""
+    for folder in islice(sorted(path for path in source.iterdir() if path.is_dir()), MOST_BELOW):
+        for name, info in LAYOUTS.items():
+            found = info.recognise(folder)
+            if found is not None and found.certainty == Certainty.CERTAIN:
+                raise ReweighError(
+                    f"{source} holds a data set one level down: {folder.name} is {name} ({found.signs}). Name {folder}, or say "
+                    "--layout folder if its folders are classes all the same."
+                )
 
 
 def _third_party(name: str) -> LayoutInfo:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import re
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -27,24 +29,22 @@ class Line:
     """Without blanks at its ends."""
 
 
-def read_lines(path: Path, findings: Findings) -> Iterator[Line]:
+def read_lines(path: Path, findings: Findings, *, widest: int = WIDEST) -> Iterator[Line]:
     """The lines of a text file that are not blank; any line ends, a byte order mark dropped; .gz is unpacked.
 
     A line that is not UTF-8 is read as latin-1, and counted among what was repaired.
-    Raises ReweighError for a file that is not there, is empty, or is no text.
+    Raises ReweighError for a file that is not there, is empty, is no text (a line of `widest` bytes or more) or a broken .gz.
     """
     if not path.is_file():
         raise ReweighError(f"No {path.name} in {path.parent}: nothing is there.")
-    number = found = 0
-    with open_bytes(path) as file:
-        while raw := file.readline(WIDEST):
-            number += 1
-            if (len(raw) == WIDEST and not raw.endswith(b"\n")) or b"\0" in raw:
-                raise ReweighError(f"{path}, line {number}: no text; is this the list, and not an archive of it?")
-            for text in _decoded(raw, path, findings).replace("\r\n", "\n").split("\r"):
-                if text := text.strip().removeprefix("\ufeff"):
-                    found += 1
-                    yield Line(number, text)
+    found = 0
+    for number, raw in enumerate(_raw_lines(path, widest), start=1):
+        if (len(raw) == widest and not raw.endswith(b"\n")) or b"\0" in raw:
+            raise ReweighError(f"{path}, line {number}: no text; is this the list, and not an archive of it?")
+        for text in _decoded(raw, path, findings).replace("\r\n", "\n").split("\r"):
+            if text := text.strip().removeprefix("\ufeff"):
+                found += 1
+                yield Line(number, text)
     if not found:
         raise ReweighError(f"{path} is empty: a list of images has a line an image. Is the download complete?")
 
@@ -91,6 +91,15 @@ def first_lines(path: Path, count: int) -> list[str]:
     if b"\0" in raw:
         return []
     return [line.strip() for line in islice(raw.decode("utf-8-sig", "replace").splitlines(), count)]
+
+
+def _raw_lines(path: Path, widest: int) -> Iterator[bytes]:
+    try:
+        with open_bytes(path) as file:
+            while raw := file.readline(widest):
+                yield raw
+    except (gzip.BadGzipFile, EOFError, zlib.error) as cause:
+        raise ReweighError(f"{path} is no whole .gz: {cause}. Is the download complete?") from cause
 
 
 def _decoded(raw: bytes, path: Path, findings: Findings) -> str:
