@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.layouts.webvision_miniature import make_webvision
 
 from reweigh.errors import ReweighError
 from reweigh.layouts import table_of_layouts
@@ -76,3 +77,11 @@ def test_every_layout_has_its_place_in_the_documentation() -> None:
         assert f"\n## {name}\n" in page
         for option in info.options:
             assert f"`{option}`" in page or f"--{option.removesuffix('s')}" in page or f"--option {option}=" in page
+
+
+def test_the_folder_above_a_known_set_is_noticed(tmp_path: Path) -> None:
+    make_webvision(tmp_path / "sets" / "webvision")
+    (tmp_path / "sets" / "other").mkdir()
+    with pytest.raises(ReweighError, match=r"sets holds a data set one level down: webvision is webvision \(synsets"):
+        index(tmp_path / "sets", tmp_path / "c")
+    assert index(tmp_path / "sets", tmp_path / "c", layout="folder").counts["splits"]
