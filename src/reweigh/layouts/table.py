@@ -16,6 +16,7 @@ from reweigh.catalog.findings import Findings
 from reweigh.catalog.tables import Catalog
 from reweigh.errors import ReweighError
 from reweigh.layouts.class_lists import ClassList, classes_of_labels, distinct, read_class_list
+from reweigh.layouts.hierarchies import read_hierarchy
 from reweigh.layouts.indexing import index_rows
 from reweigh.layouts.recognition import Certainty, Recognition
 from reweigh.layouts.table_columns import (
@@ -58,7 +59,7 @@ class Table:
 def index_table(source: Path, output: Path, options: Mapping[str, Any], *, progress: Progress = silent) -> Catalog:
     """A table with at least the columns file and label; the docstring of each rule stands where it is applied.
 
-    Options: `columns` {ours: theirs}, `tar` [paths], `hash` (False: the images' bytes are not read). Rows whose image is
+    Options: `columns` {ours: theirs}, `tar` [paths], `hierarchy` a file (`read_hierarchy`), `hash` (False: the images' bytes are not read). Rows whose image is
     missing or empty are skipped and counted.
     Raises ReweighError for a column that is not there, a label that is no class, and images of which most are missing.
     """
@@ -69,10 +70,14 @@ def index_table(source: Path, output: Path, options: Mapping[str, Any], *, progr
     with tempfile.TemporaryDirectory() as scratch:
         text = WholeText(path=source) if form_of(source) == "parquet" else whole_text(source, Path(scratch))
         table = _open(source, text.path, options, progress, Findings(warnings=warnings_of(text, source)))
+        tree = options.get("hierarchy")
+        names = table.classes.classes.names
+        hierarchy = read_hierarchy(_beside(source, tree), names, table.findings) if tree else []
         tars = "" if table.places is None else f"in {', '.join(table.places.files)}"
         return index_rows(
             output, _batches(table), table.classes.classes, table.findings, layout="table", options=options, source=source,
-            root=source.parent, where=tars, places=table.places, is_twice_skipped=False, with_truth="truth" in table.columns, progress=progress,
+            root=source.parent, where=tars, places=table.places, is_twice_skipped=False, hierarchy=hierarchy,
+            with_truth="truth" in table.columns, progress=progress,
         )  # fmt: skip
 
 
@@ -85,7 +90,7 @@ def _open(source: Path, text: Path, options: Mapping[str, Any], progress: Progre
     given = dict(options.get("columns", {}))
     names = _explained_names(source, text)
     columns = map_columns(names, given, where=str(source))
-    tars = [_tar(source, tar) for tar in options.get("tar", ())]
+    tars = [_beside(source, tar) for tar in options.get("tar", ())]
     if tars:
         progress("read tars", 0, len(tars), ", ".join(tar.name for tar in tars))
     return Table(
@@ -102,9 +107,9 @@ def _explained_names(source: Path, text: Path) -> list[str]:
         raise ReweighError(str(error).replace(str(text), str(source))) from error
 
 
-def _tar(source: Path, tar: str) -> Path:
-    """The tar from where the user stands, else beside the table."""
-    path = Path(tar)
+def _beside(source: Path, name: str) -> Path:
+    """The file from where the user stands, else beside the table."""
+    path = Path(name)
     return (path if path.exists() or path.is_absolute() else source.parent / path).resolve()
 
 

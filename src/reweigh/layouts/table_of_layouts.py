@@ -11,6 +11,7 @@ from typing import Any
 
 from reweigh.catalog.tables import Catalog, is_catalog
 from reweigh.errors import ReweighError, look_up
+from reweigh.layouts.aliproducts import index_aliproducts, recognise_aliproducts
 from reweigh.layouts.cifar_n import index_cifar_n, recognise_cifar_n
 from reweigh.layouts.cleannet import index_cleannet, recognise_cleannet
 from reweigh.layouts.folder import index_folder, recognise_folder
@@ -65,9 +66,10 @@ LAYOUTS: dict[str, LayoutInfo] = {
         {"split": "train, val or all: which list it is (needed)", "images": "folder that the keys are relative to",
          "class_list": "file with a class name a line, in the order of the labels"},
     ),
+    "aliproducts": LayoutInfo("AliProducts' lists, folders and product tree", index_aliproducts, recognise_aliproducts),
     "table": LayoutInfo(
         "a CSV, JSON-lines or Parquet file", index_table, recognise_table,
-        {"columns": "{our column: theirs}", "tar": "tars that the images are members of"},
+        {"columns": "{our column: theirs}", "tar": "tars that the images are members of", "hierarchy": "file with the tree of the classes"},
     ),
     "folder": LayoutInfo("a folder a class, in train, val and test or not", index_folder, recognise_folder),
 }  # fmt: skip

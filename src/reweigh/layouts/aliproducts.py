@@ -1,0 +1,106 @@
+"""Layout `aliproducts`: about 50,000 products, 2.5 million images, and a tree of their kinds (AliProducts challenge, 2020).
+
+Not verified against the original files: forms as published programs read them; `product_tree.json` in any of the forms of `hierarchies`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from reweigh.catalog.findings import Findings
+from reweigh.catalog.tables import Catalog, plain_classes
+from reweigh.errors import ReweighError
+from reweigh.layouts.hierarchies import read_hierarchy
+from reweigh.layouts.indexing import index_rows, row_batches
+from reweigh.layouts.recognition import Certainty, Recognition
+from reweigh.layouts.text_lists import is_inside
+from reweigh.progress import Progress, silent
+
+SPLITS = ("train", "val")
+TREE = "product_tree.json"
+MOST_CLASSES = 10_000_000
+
+
+class _Image(msgspec.Struct):
+    class_id: int | str
+    image_id: str
+
+
+class _Images(msgspec.Struct):
+    images: list[_Image]
+
+
+def index_aliproducts(
+    source: Path, output: Path, options: Mapping[str, Any], *, progress: Progress = silent
+) -> Catalog:
+    """The folder with train.json, val.json and the folders of the same names.
+
+    Classes are named by their numbers in five digits, as their folders are. A number may be a number or a text. Where
+    product_tree.json is there it becomes the hierarchy. Raises ReweighError for a list of another form, and as `index_rows`.
+    """
+    lists = {split: source / f"{split}.json" for split in SPLITS if (source / f"{split}.json").is_file()}
+    if "train" not in lists:
+        raise ReweighError(
+            f"No train.json in {source}: AliProducts has train.json and val.json beside the folders train and val. "
+            "Is the archive unpacked, and this the folder that holds them?"
+        )
+    read = {split: _read(path) for split, path in lists.items()}
+    k = 1 + max(label for rows in read.values() for label, _ in rows)
+    names = [f"{label:05d}" for label in range(k)]
+    findings = Findings()
+    if "val" not in lists:
+        findings.warnings.append("no val.json: there are no checked images to test on")
+    tree = source / TREE
+    hierarchy = read_hierarchy(tree, names, findings) if tree.is_file() else []
+    if hierarchy:
+        findings.notes.append(f"{TREE}: a hierarchy of {len(hierarchy):,} nodes")
+
+    def rows() -> Iterator[tuple[Any, ...]]:
+        for split, own in read.items():
+            for label, image in own:
+                file = f"{split}/{names[label]}/{image}"
+                if is_inside(file) and "/" not in image:
+                    yield file, file, split, label
+                else:
+                    findings.skip("path that leaves the folder", [file])
+
+    return index_rows(
+        output, row_batches(rows(), ("uid", "file", "split", "label")), plain_classes(names), findings, layout="aliproducts",
+        options=options, source=lists["train"], root=source, hierarchy=hierarchy, progress=progress,
+    )  # fmt: skip
+
+
+def recognise_aliproducts(source: Path) -> Recognition | None:
+    """train.json that begins with a list of class_id and image_id."""
+    path = source / "train.json"
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        head = file.read(512)
+    is_ours = b'"images"' in head and b'"class_id"' in head and b'"image_id"' in head
+    return Recognition(Certainty.CERTAIN, "train.json with class_id and image_id") if is_ours else None
+
+
+def _read(path: Path) -> list[tuple[int, str]]:
+    """(label, image's name) of a list."""
+    try:
+        found = msgspec.json.decode(path.read_bytes(), type=_Images).images
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as cause:
+        raise ReweighError(
+            f'{path} is no list of AliProducts, {{"images": [{{"class_id": 0, "image_id": "1.jpg"}}]}}: {cause}. Is the download complete?'
+        ) from cause
+    if not found:
+        raise ReweighError(f"{path} lists no image.")
+    rows = []
+    for number, image in enumerate(found, 1):
+        text = str(image.class_id)
+        if not (text.isascii() and text.isdecimal() and len(text) < 10 and int(text) < MOST_CLASSES):
+            raise ReweighError(
+                f"{path}: class_id {text[:40]!r} of image {number:,} ({image.image_id[:60]!r}) is no class number."
+            )
+        rows.append((int(text), image.image_id))
+    return rows
