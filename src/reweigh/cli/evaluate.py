@@ -17,10 +17,22 @@ def evaluate(
     run: Run,
     on: Annotated[
         Path | None,
-        typer.Option("--on", metavar="DATA", help="Another folder, table or catalog with the same classes."),
+        typer.Option(
+            "--on",
+            metavar="DATA",
+            help="Another folder, table or catalog with the same classes, matched by synset, then by name.",
+        ),
     ] = None,
     views: Views = "center",
     scales: Scales = "1",
+    allow_unmatched: Annotated[
+        bool,
+        typer.Option(
+            "--allow-unmatched",
+            metavar="",
+            help="Leave out images of classes that the model does not know, and count them.",
+        ),
+    ] = False,
     detection: Annotated[
         bool,
         typer.Option("--detection", help="Measure the verdicts on labels instead, where right answers are known."),
@@ -35,6 +47,8 @@ def evaluate(
         raise ReweighError(
             "--views and --scales need --on DATA: the figures on the run's own test images are stored as they are."
         )
+    if on is None and allow_unmatched:
+        raise ReweighError("--allow-unmatched needs --on DATA: a run's own classes are all its model's.")
     if detection:
         _detection(run, on)
         return
@@ -42,7 +56,9 @@ def evaluate(
     from reweigh.runs.measured import QUALITY_HEADER, quality_lines
 
     with console.watched() as progress:
-        result = evaluate_run(run, on, views=views, scales=scale_numbers(scales), progress=progress)
+        result = evaluate_run(
+            run, on, views=views, scales=scale_numbers(scales), allow_unmatched=allow_unmatched, progress=progress
+        )
     console.table(result.lines, header=result.header)
     for title, rows in quality_lines(result.metrics):
         console.say("")

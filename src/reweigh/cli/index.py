@@ -33,6 +33,14 @@ def index(
             show_default=False,
         ),
     ] = None,
+    wordnet: Annotated[
+        bool,
+        typer.Option(
+            "--wordnet",
+            metavar="",
+            help="Classes without a synset get the first noun sense of their name; which is said, and kept.",
+        ),
+    ] = False,
     no_hash: NoHash = False,
 ) -> None:
     """Read SOURCE into a catalog: what every other command works on. Its form is recognised, and said.
@@ -53,7 +61,7 @@ def index(
 
     target = output or Path(f"{source.resolve().stem if source.is_file() else source.resolve().name}.catalog")
     with console.watched() as progress:
-        options = layout_options(column, tar, labels, no_hash, option)
+        options = layout_options(column, tar, labels, no_hash, option) | ({"wordnet": True} if wordnet else {})
         if layout is None and extend is None and source.exists() and not is_catalog(source):
             layout, recognition = recognise(source)
             console.say(f"layout: {layout}, {recognition.certainty.name.lower()}: {recognition.signs}")

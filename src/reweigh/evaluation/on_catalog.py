@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from reweigh.catalog.tables import Catalog, read_columns, read_labels
 from reweigh.catalog.truth import read_truth
-from reweigh.errors import ReweighError
 from reweigh.evaluation.measure import NOT_KNOWN, Evaluation, evaluate
 from reweigh.evaluation.settings import EvaluationSettings
 from reweigh.evidence.held_out import HeldOut
@@ -62,7 +61,7 @@ def evaluate_rows(
 ) -> Evaluation:
     """A head's predictions for these rows of the features (of several views: their mean), against their answers.
 
-    classes (k of the catalog,): the head's class for each class of the catalog; None: they are the same.
+    classes (k of the catalog,): the head's class for each class of the catalog, -1 where it has none; None: they are the same.
     catalog_rows (n,): which rows of the catalog they are, where the features are of a part of it.
     """
     views = features if isinstance(features, Sequence) else [features]
@@ -84,7 +83,7 @@ def evaluate_blocks(
 
 
 def translated(known: Answers, classes: NDArray[np.int32]) -> Answers:
-    """The answers in another numbering of the classes; -1 and -2 stay what they are."""
+    """The answers in another numbering of the classes; -1 and -2 stay what they are, and a class without a number becomes -1."""
 
     def translate(values: NDArray[np.int32]) -> NDArray[np.int32]:
         return np.where(values >= 0, classes[np.maximum(values, 0)], values).astype(np.int32)
@@ -94,18 +93,6 @@ def translated(known: Answers, classes: NDArray[np.int32]) -> Answers:
         verified_label=translate(known.verified_label),
         truth=None if known.truth is None else translate(known.truth),
     )
-
-
-def match_classes(theirs: Sequence[str], ours: Sequence[str]) -> NDArray[np.int32]:
-    """(len(theirs),) our class for each of their classes, by name. Raises ReweighError that lists those without a match."""
-    number = {name: label for label, name in enumerate(ours)}
-    missing = [name for name in theirs if name not in number]
-    if missing:
-        raise ReweighError(
-            f"The data has {len(missing)} of {len(theirs)} classes that the model does not know: {', '.join(missing[:5])}"
-            f"{' ...' if len(missing) > 5 else ''}. The model knows: {', '.join(list(ours)[:5])}{' ...' if len(ours) > 5 else ''}."
-        )
-    return np.array([number[name] for name in theirs], dtype=np.int32)
 
 
 def _evaluate(

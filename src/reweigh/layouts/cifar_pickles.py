@@ -153,7 +153,9 @@ def _is_coarse(labels: NDArray[np.int64]) -> bool:
 
 def _numbers(value: Any) -> NDArray[np.int64] | None:
     """Whole numbers (n,) of an array or a list; None for anything else."""
-    if isinstance(value, list) and not all(isinstance(own, int | np.integer) and abs(int(own)) < 1 << 31 for own in value):
+    if isinstance(value, list) and not all(
+        isinstance(own, int | np.integer) and abs(int(own)) < 1 << 31 for own in value
+    ):
         return None
     if not isinstance(value, list | np.ndarray):
         return None

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from reweigh.catalog.tables import Catalog, open_catalog, read_classes, read_uids
 from reweigh.errors import ReweighError
+from reweigh.evaluation.class_matching import NamedClasses, all_matched, match_classes
 from reweigh.evaluation.measure import as_json
 from reweigh.evaluation.new_images import best_of, prediction_table
-from reweigh.evaluation.on_catalog import evaluate_blocks, match_classes
+from reweigh.evaluation.on_catalog import evaluate_blocks
 from reweigh.evaluation.settings import EvaluationSettings
 from reweigh.evaluation.stored_predictions import (
     StoredPredictions,
@@ -90,7 +91,10 @@ def _measured(
             f"None of the {len(rows):,} labelled test images of {on} is among the {len(first.names):,} predicted ones, such as {first.names[0]!r}."
         )
     rows, at = rows[known], np.array([place[uid] for uid, is_known in zip(uids, known, strict=True) if is_known])
-    classes = match_classes(read_classes(catalog).names, first.class_names)
+    theirs = read_classes(catalog)
+    ours = NamedClasses(names=tuple(first.class_names), synsets=(None,) * len(first.class_names))
+    match = match_classes(NamedClasses(names=theirs.names, synsets=theirs.synsets), ours)
+    classes = all_matched(match, first.class_names)
     header: Sequence[str] = ()
     lines: list[Row] = []
     for name, parts, shares in [

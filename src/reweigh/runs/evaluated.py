@@ -22,8 +22,9 @@ from reweigh.catalog.tables import (
     read_uids,
 )
 from reweigh.errors import ReweighError
+from reweigh.evaluation.class_matching import ClassMatch, NamedClasses, all_matched, match_classes
 from reweigh.evaluation.measure import as_json
-from reweigh.evaluation.on_catalog import evaluate_rows, match_classes
+from reweigh.evaluation.on_catalog import evaluate_rows
 from reweigh.features.extraction import feature_key
 from reweigh.features.model_folder import load_model
 from reweigh.features.several_views import extract_views, unreadable_in_any
@@ -49,13 +50,15 @@ class Evaluated:
 
 
 def evaluate_run(
-    run: Path, on: Path | None = None, *, views: str = "center", scales: Sequence[float] = (1.0,), progress: Progress = silent
+    run: Path, on: Path | None = None, *, views: str = "center", scales: Sequence[float] = (1.0,), allow_unmatched: bool = False,
+    progress: Progress = silent,
 ) -> Evaluated:  # fmt: skip
     """The figures of a finished run (or of RUN/models/N); with `on`, those of its model on the labelled test images of that data, its
     probabilities averaged over these views.
 
-    Of `on`, split test is measured, else val, else all labelled images. Its catalog and figures lie in RUN/evaluations.
-    Raises ReweighError for a run that is not finished and for data with classes that the model does not know.
+    Of `on`, split test is measured, else val, else all labelled images. Its catalog and figures lie in RUN/evaluations. Its classes are
+    found among the model's by synset, then by name; allow_unmatched: images of the others are left out and counted.
+    Raises ReweighError for a run that is not finished and, without that, for data with classes that the model does not know.
     """
     whole, number = run_and_number(run)
     stored_recipe(whole)
@@ -68,8 +71,13 @@ def evaluate_run(
     place = place_of(run, on)
     catalog = _catalog(on, place, progress)
     model = load_model(run / "model", device=recipe.device, precision=recipe.precision)
-    classes = match_classes(read_classes(catalog).names, model.class_names)
+    theirs = read_classes(catalog)
+    ours = NamedClasses(names=tuple(model.class_names), synsets=tuple(model.synsets))
+    match = match_classes(NamedClasses(names=theirs.names, synsets=theirs.synsets), ours)
+    if not allow_unmatched:
+        all_matched(match, model.class_names, hint=" With --allow-unmatched their images are left out.")
     rows, split = labelled_rows(catalog)
+    rows, left_out = _matched_rows(catalog, rows, match)
     seen = several_views(model.backbone.view, views, scales)
     keys = [
         feature_key(
@@ -89,17 +97,42 @@ def evaluate_run(
         model,
         settings=recipe.evaluation,
         seed=recipe.seed,
-        classes=classes,
+        classes=match.classes,
         catalog_rows=rows[readable],
     )
     metrics = {"test": {**as_json(measured), "source": split}}
     if len(seen) > 1 or seen[0] != model.backbone.view:
         metrics["views"] = {"name": views, "scales": list(scales), "number": len(seen)}
+    metrics["classes"] = {
+        "by_synset": match.by_synset, "by_name": match.by_name, "unmatched": list(match.unmatched), "images_left_out": left_out,
+    }  # fmt: skip
     write_json(place / "metrics.json", metrics)
     header, lines = metrics_lines(metrics)
+    lines += _unmatched_lines(match, left_out, len(header))
     unreadable = len(rows) - len(readable)
     notes = [f"{unreadable:,} images could not be read"] if unreadable else []
+    notes += [f"classes matched: {match.by_synset:,} by synset, {match.by_name:,} by name"] if match.by_synset else []
     return Evaluated(header=header, lines=lines, notes=notes, metrics=metrics)
+
+
+def _matched_rows(catalog: Catalog, rows: NDArray[np.int64], match: ClassMatch) -> tuple[NDArray[np.int64], int]:
+    """(the rows whose label is one of the model's classes, how many are not)."""
+    is_matched = match.classes[read_labels(catalog)[rows]] >= 0
+    if not is_matched.any():
+        raise ReweighError(
+            f"None of the {len(rows):,} labelled images of {catalog.path} is of a class that the model knows: "
+            f"{', '.join(match.unmatched[:5])}{' ...' if len(match.unmatched) > 5 else ''} are not."
+        )
+    return rows[is_matched], int((~is_matched).sum())
+
+
+def _unmatched_lines(match: ClassMatch, left_out: int, width: int) -> list[Row]:
+    """A line of the table for what was left out."""
+    if not match.unmatched:
+        return []
+    shown = ", ".join(match.unmatched[:3]) + (" ..." if len(match.unmatched) > 3 else "")
+    first = f"left out: {len(match.unmatched):,} classes without a match ({shown})"
+    return [(first, f"{left_out:,}", *[""] * (width - 2))]
 
 
 def place_of(run: Path, on: Path) -> Path:
