@@ -94,7 +94,7 @@ def read_class_list(path: Path) -> ClassList:
         words=tuple(tuple((w or own.replace("_", " ")).split(", ")) for w, own in zip(column["words"], names, strict=True)),
         extra=tuple(json.dumps(e, ensure_ascii=False) if e else None for e in extra),
     )  # fmt: skip
-    return ClassList(classes=classes, label_of=_label_of(classes))
+    return class_list_of(classes)
 
 
 def read_class_rows(path: Path) -> list[dict[str, str]]:
@@ -136,6 +136,11 @@ def classes_of_labels(values: Iterable[str], *, where: str) -> ClassList:
     else:
         names = sorted(texts, key=natural_order)
     classes = plain_classes(names)
+    return class_list_of(classes)
+
+
+def class_list_of(classes: Classes) -> ClassList:
+    """The classes, found by their names, synsets and numbers."""
     return ClassList(classes=classes, label_of=_label_of(classes))
 
 

@@ -15,6 +15,7 @@ from reweigh.layouts.aliproducts import index_aliproducts, recognise_aliproducts
 from reweigh.layouts.cifar_n import index_cifar_n, recognise_cifar_n
 from reweigh.layouts.cleannet import index_cleannet, recognise_cleannet
 from reweigh.layouts.folder import index_folder, recognise_folder
+from reweigh.layouts.hf_dataset import index_hf_dataset, recognise_hf_dataset
 from reweigh.layouts.imagenet import index_imagenet, recognise_imagenet
 from reweigh.layouts.recognition import Certainty, Recognition
 from reweigh.layouts.table import index_table, recognise_table
@@ -67,6 +68,10 @@ LAYOUTS: dict[str, LayoutInfo] = {
          "class_list": "file with a class name a line, in the order of the labels"},
     ),
     "aliproducts": LayoutInfo("AliProducts' lists, folders and product tree", index_aliproducts, recognise_aliproducts),
+    "hf-dataset": LayoutInfo(
+        "a data set of the library `datasets`: saved to disk, or Parquet with images in it", index_hf_dataset, recognise_hf_dataset,
+        {"image": "column of the images", "label": "column of the labels"},
+    ),
     "table": LayoutInfo(
         "a CSV, JSON-lines or Parquet file", index_table, recognise_table,
         {"columns": "{our column: theirs}", "tar": "tars that the images are members of", "hierarchy": "file with the tree of the classes"},

@@ -1,0 +1,158 @@
+"""Data sets of the library `datasets`, written here by pyarrow in the forms that `datasets` 5.2.0 writes."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from tests.layouts.webvision_miniature import jpeg
+
+from reweigh.catalog.tables import Catalog, image_locations, read_classes, read_columns, read_labels
+from reweigh.errors import ReweighError
+from reweigh.images.reading import read_bytes
+from reweigh.layouts.recognition import Certainty
+from reweigh.layouts.table_of_layouts import index, recognise
+
+IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+FEATURES = {
+    "image": {"_type": "Image"}, "label": {"names": ["1", "0", "eel"], "_type": "ClassLabel"}, "caption": {"dtype": "string", "_type": "Value"},
+}  # fmt: skip
+"""Class names that look like other classes' numbers."""
+
+
+def table(n: int, *, first: int = 0, with_names: bool = True, label: Sequence[Any] | None = None) -> pa.Table:
+    images = [{"bytes": jpeg(first + i, form="PNG" if i == 1 else "JPEG"), "path": None} for i in range(n)]
+    labels = [i % 3 for i in range(n)] if label is None else list(label)
+    made = pa.table(
+        {"image": pa.array(images, IMAGE), "label": labels, "caption": [f"photo {first + i}" for i in range(n)]}
+    )
+    metadata = {"huggingface": json.dumps({"info": {"features": FEATURES}})} if with_names else None
+    return made.replace_schema_metadata(metadata)
+
+
+def save_arrow(folder: Path, parts: Sequence[pa.Table], *, batch: int = 2) -> None:
+    folder.mkdir(parents=True)
+    names = [f"data-{i:05d}-of-{len(parts):05d}.arrow" for i in range(len(parts))]
+    for name, part in zip(names, parts, strict=True):
+        with pa.OSFile(str(folder / name), "wb") as file, pa.ipc.new_stream(file, part.schema) as writer:
+            writer.write_table(part, max_chunksize=batch)
+    (folder / "state.json").write_text(json.dumps({"_data_files": [{"filename": name} for name in names]}))
+    (folder / "dataset_info.json").write_text(json.dumps({"features": FEATURES}))
+
+
+def save_dict(folder: Path) -> Path:
+    save_arrow(folder / "train", [table(5), table(2, first=5)])
+    save_arrow(folder / "validation", [table(3, first=20)])
+    (folder / "dataset_dict.json").write_text(json.dumps({"splits": ["train", "validation"]}))
+    return folder
+
+
+def rows_of(catalog: Catalog, name: str) -> dict[str, Any]:
+    read = read_columns(catalog, ["uid", name])
+    return dict(zip(read["uid"].to_pylist(), read[name].to_pylist(), strict=True))
+
+
+def test_a_saved_dict_becomes_files_classes_and_splits(tmp_path: Path) -> None:
+    source = save_dict(tmp_path / "saved")
+    assert recognise(source)[0] == "hf-dataset"
+    assert recognise(source)[1].certainty == Certainty.CERTAIN
+    catalog = index(source, tmp_path / "c")
+    assert catalog.counts["splits"] == {"train": 7, "val": 3}
+    assert read_classes(catalog).names == ("1", "0", "eel")
+    assert rows_of(catalog, "label") == {
+        **{f"train/{i:08d}": label for i, label in enumerate([0, 1, 2, 0, 1, 0, 1])}, **{f"val/{i:08d}": i for i in range(3)},
+    }  # fmt: skip
+    assert rows_of(catalog, "title")["train/00000006"] == "photo 6"
+    files = rows_of(catalog, "file")
+    assert files["train/00000001"] == "images/train/00000001.png"
+    (location,) = image_locations(catalog, read_labels(catalog)[:1] * 0)
+    assert read_bytes(location) == jpeg(0)
+    assert not list(tmp_path.glob("*.partial"))
+
+
+def test_parquet_files_are_split_by_their_names(tmp_path: Path) -> None:
+    (tmp_path / "saved" / "data").mkdir(parents=True)
+    for name, made in {
+        "train-00000-of-00002": table(3),
+        "train-00001-of-00002": table(2, first=3),
+        "test-00000-of-00001": table(1, first=9),
+    }.items():
+        pq.write_table(made, tmp_path / "saved" / "data" / f"{name}.parquet")
+    catalog = index(tmp_path / "saved", tmp_path / "c")
+    assert catalog.counts["splits"] == {"train": 5, "test": 1}
+    one = index(tmp_path / "saved/data/train-00000-of-00002.parquet", tmp_path / "one")
+    assert one.n == 3
+
+
+def test_names_from_the_info_beside_it_and_labels_as_texts_or_absent(tmp_path: Path) -> None:
+    save_arrow(tmp_path / "plain", [table(3, with_names=False)])
+    assert read_classes(index(tmp_path / "plain", tmp_path / "a")).names == ("1", "0", "eel")
+    save_arrow(tmp_path / "texts", [table(3, with_names=False, label=["dog", "cat", None])])
+    (tmp_path / "texts" / "dataset_info.json").write_text("{}")
+    catalog = index(tmp_path / "texts", tmp_path / "b")
+    assert read_classes(catalog).names == ("cat", "dog")
+    assert read_labels(catalog).tolist() == [1, 0, -1]
+    save_arrow(tmp_path / "none", [table(3).drop_columns(["label"])])
+    catalog = index(tmp_path / "none", tmp_path / "c")
+    assert read_labels(catalog).tolist() == [-1, -1, -1]
+    assert any("no image has one (--option label=COLUMN)" in warning for warning in catalog.counts["warnings"])
+
+
+def test_rows_without_bytes_are_counted(tmp_path: Path) -> None:
+    made = table(3)
+    images = [*made["image"].to_pylist()[:2], {"bytes": None, "path": "x.jpg"}]
+    save_arrow(tmp_path / "s", [made.set_column(0, "image", pa.array(images, IMAGE))])
+    catalog = index(tmp_path / "s", tmp_path / "c")
+    assert catalog.counts["skipped"] == {"row without an image": {"count": 1, "examples": ["train/00000002"]}}
+
+
+def test_what_does_not_fit_is_said_and_nothing_is_left_behind(tmp_path: Path) -> None:
+    source = save_dict(tmp_path / "saved")
+    with pytest.raises(
+        ReweighError,
+        match=r"has no column 'lable' \(option label\); it has: image, label, caption\. Did you mean 'label'",
+    ):
+        index(source, tmp_path / "c", options={"label": "lable"})
+    (source / "train" / "data-00001-of-00002.arrow").unlink()
+    with pytest.raises(ReweighError, match=r"train lacks data-00001-of-00002.arrow, which state.json names"):
+        index(source, tmp_path / "c")
+    cut = save_dict(tmp_path / "cut") / "train" / "data-00000-of-00002.arrow"
+    cut.write_bytes(cut.read_bytes()[:-900])
+    with pytest.raises(ReweighError, match=r"data-00000-of-00002.arrow cannot be read: .*Is the download complete"):
+        index(tmp_path / "cut", tmp_path / "c")
+    with pytest.raises(ReweighError, match=r"No data set in .*: looked for dataset_dict.json or state.json"):
+        index(tmp_path, tmp_path / "c", layout="hf-dataset")
+    (source / "dataset_dict.json").write_text(json.dumps({"splits": ["train", "extra"]}))
+    (source / "extra").mkdir()
+    with pytest.raises(ReweighError, match=r"lacks|is no part that is known"):
+        index(source, tmp_path / "c")
+    assert not [p for p in tmp_path.iterdir() if p.name == "c" or "partial" in p.name]
+
+
+def test_a_label_beyond_the_names_is_an_error(tmp_path: Path) -> None:
+    save_arrow(tmp_path / "s", [table(3, label=[0, 1, 7])])
+    with pytest.raises(ReweighError, match=r"label 7 of 'train/00000002' is out of range: the 3 classes are 0..2"):
+        index(tmp_path / "s", tmp_path / "c")
+
+
+@given(st.binary(max_size=60))
+@example(b'{"splits": ["../../etc"]}')
+@example(b'{"splits": [1]}')
+@example(b"[" * 5000)
+@settings(max_examples=30, deadline=None)
+def test_any_dictionary_of_splits_is_an_error_in_one_line(data: bytes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "s"
+        source.mkdir()
+        (source / "dataset_dict.json").write_bytes(data)
+        with pytest.raises(ReweighError) as error:
+            index(source, Path(folder) / "c")
+        assert "\n" not in str(error.value)
