@@ -14,8 +14,10 @@ from reweigh.errors import ReweighError, look_up
 from reweigh.layouts.aliproducts import index_aliproducts, recognise_aliproducts
 from reweigh.layouts.cifar_n import index_cifar_n, recognise_cifar_n
 from reweigh.layouts.cleannet import index_cleannet, recognise_cleannet
+from reweigh.layouts.clothing1m import index_clothing1m, recognise_clothing1m
 from reweigh.layouts.folder import index_folder, recognise_folder
 from reweigh.layouts.hf_dataset import index_hf_dataset, recognise_hf_dataset
+from reweigh.layouts.imagefolder import index_imagefolder, recognise_imagefolder
 from reweigh.layouts.imagenet import index_imagenet, recognise_imagenet
 from reweigh.layouts.recognition import Certainty, Recognition
 from reweigh.layouts.table import index_table, recognise_table
@@ -71,6 +73,13 @@ LAYOUTS: dict[str, LayoutInfo] = {
     "hf-dataset": LayoutInfo(
         "a data set of the library `datasets`: saved to disk, or Parquet with images in it", index_hf_dataset, recognise_hf_dataset,
         {"image": "column of the images", "label": "column of the labels"},
+    ),
+    "clothing1m": LayoutInfo(
+        "Clothing1M with its key lists", index_clothing1m, recognise_clothing1m,
+        {"labels": "both, noisy or clean: whose labels the training images have", "images": "folder that the lists' paths are relative to"},
+    ),
+    "imagefolder": LayoutInfo(
+        "images beside metadata.csv, .jsonl or .parquet", index_imagefolder, recognise_imagefolder, {"label": "column of the labels"}
     ),
     "table": LayoutInfo(
         "a CSV, JSON-lines or Parquet file", index_table, recognise_table,
