@@ -75,11 +75,12 @@ def recognise_imagenet(source: Path) -> Recognition | None:
 
 
 def _names(folder: Path) -> list[str]:
-    """The first names in a folder, in no order; [] where there is no such folder."""
-    if not folder.is_dir():
+    """The first names in a folder, in no order; [] where there is no such folder, or none that may be read."""
+    try:
+        with os.scandir(folder) as entries:
+            return [entry.name for entry in islice(entries, 2000)]
+    except OSError:
         return []
-    with os.scandir(folder) as entries:
-        return [entry.name for entry in islice(entries, 2000)]
 
 
 def _wnids(source: Path, known: Mapping[int, DevkitClass], findings: Findings) -> list[str]:

@@ -31,17 +31,16 @@ def find_devkit(source: Path, asked: str | None) -> Path | None:
 
     Raises ReweighError where the folder that is asked for does not have them.
     """
-    roots = (
-        [source, *sorted(p for p in source.iterdir() if "devkit" in p.name.lower() and p.is_dir())]
-        if asked is None
-        else [source / asked]
-    )
+    if asked is None:
+        roots = [source, *sorted(p for p in source.iterdir() if "devkit" in p.name.lower() and p.is_dir())]
+    else:
+        roots = [Path(asked) if Path(asked).is_dir() else source / asked]
     for folder in (place for root in roots for place in (root, root / "data")):
         if (folder / ANSWERS).is_file():
             return folder
     if asked is not None:
         raise ReweighError(
-            f"No {ANSWERS} in {source / asked} or its folder data: ILSVRC2012_devkit_t12.tar.gz, unpacked, has it."
+            f"No {ANSWERS} in {roots[0]} or its folder data: ILSVRC2012_devkit_t12.tar.gz, unpacked, has it."
         )
     return None
 

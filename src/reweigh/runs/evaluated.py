@@ -26,7 +26,7 @@ from reweigh.evaluation.class_matching import ClassMatch, NamedClasses, all_matc
 from reweigh.evaluation.measure import as_json
 from reweigh.evaluation.on_catalog import evaluate_rows
 from reweigh.features.extraction import feature_key
-from reweigh.features.model_folder import load_model
+from reweigh.features.model_folder import Model, load_model
 from reweigh.features.several_views import extract_views, unreadable_in_any
 from reweigh.images.several_views import several_views
 from reweigh.layouts.table_of_layouts import index
@@ -71,11 +71,7 @@ def evaluate_run(
     place = place_of(run, on)
     catalog = _catalog(on, place, progress)
     model = load_model(run / "model", device=recipe.device, precision=recipe.precision)
-    theirs = read_classes(catalog)
-    ours = NamedClasses(names=tuple(model.class_names), synsets=tuple(model.synsets))
-    match = match_classes(NamedClasses(names=theirs.names, synsets=theirs.synsets), ours)
-    if not allow_unmatched:
-        all_matched(match, model.class_names, hint=" With --allow-unmatched their images are left out.")
+    match = _match(catalog, model, allow_unmatched=allow_unmatched)
     rows, split = labelled_rows(catalog)
     rows, left_out = _matched_rows(catalog, rows, match)
     seen = several_views(model.backbone.view, views, scales)
@@ -113,6 +109,16 @@ def evaluate_run(
     notes = [f"{unreadable:,} images could not be read"] if unreadable else []
     notes += [f"classes matched: {match.by_synset:,} by synset, {match.by_name:,} by name"] if match.by_synset else []
     return Evaluated(header=header, lines=lines, notes=notes, metrics=metrics)
+
+
+def _match(catalog: Catalog, model: Model, *, allow_unmatched: bool) -> ClassMatch:
+    """The catalog's classes among the model's. Raises ReweighError that lists those without a match, unless they are allowed."""
+    theirs = read_classes(catalog)
+    ours = NamedClasses(names=tuple(model.class_names), synsets=tuple(model.synsets))
+    match = match_classes(NamedClasses(names=theirs.names, synsets=theirs.synsets), ours)
+    if not allow_unmatched:
+        all_matched(match, model.class_names, hint=" With --allow-unmatched their images are left out.")
+    return match
 
 
 def _matched_rows(catalog: Catalog, rows: NDArray[np.int64], match: ClassMatch) -> tuple[NDArray[np.int64], int]:
