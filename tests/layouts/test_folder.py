@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from reweigh.catalog.tables import Catalog, read_classes, read_columns, read_uids
 from reweigh.errors import ReweighError
@@ -176,3 +177,20 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
     put(tmp_path, "x.jpg")
     with pytest.raises(ReweighError, match="is a file; the layout folder reads a folder"):
         index(tmp_path / "x.jpg", tmp_path / "c", layout="folder")
+
+
+def test_links_that_lead_nowhere_are_no_classes_and_no_images(tmp_path: Path) -> None:
+    Image.new("RGB", (4, 4)).save(make(tmp_path / "p" / "cat") / "1.png")
+    (tmp_path / "p" / "loop").symlink_to(tmp_path / "p" / "loop")
+    (tmp_path / "p" / "cat" / "loop").symlink_to(tmp_path / "p" / "cat" / "loop")
+    (tmp_path / "p" / "cat" / "gone.png").symlink_to(tmp_path / "none.png")
+    catalog = index(tmp_path / "p", tmp_path / "c")
+    assert catalog.n == 1 and catalog.k == 1
+    assert {reason: found["count"] for reason, found in catalog.counts["skipped"].items()} == {
+        "missing file": 1, "not an image by its ending": 1,
+    }  # fmt: skip
+
+
+def make(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    return folder

@@ -13,7 +13,7 @@ from typing import Any
 from reweigh.catalog.findings import Findings
 from reweigh.catalog.tables import Catalog, Classes, plain_classes
 from reweigh.errors import ReweighError
-from reweigh.layouts.folders import folders_in, images_below
+from reweigh.layouts.folders import folders_in, images_below, is_folder
 from reweigh.layouts.image_names import is_image, natural_order
 from reweigh.layouts.indexing import index_rows, row_batches
 from reweigh.layouts.recognition import Certainty, Recognition
@@ -56,7 +56,7 @@ def recognise_folder(source: Path) -> Recognition | None:
     """A folder that holds folders."""
     if not source.is_dir():
         return None
-    names = [entry.name for entry in os.scandir(source) if entry.is_dir() and not entry.name.startswith(".")]
+    names = [entry.name for entry in os.scandir(source) if is_folder(entry) and not entry.name.startswith(".")]
     if not names:
         return None
     splits = sorted({name for name in names if name.lower() in SPLIT_FOLDERS})

@@ -30,10 +30,18 @@ def files_below(folder: str, above: frozenset[tuple[int, int]] = frozenset()) ->
     for entry in sorted(os.scandir(folder), key=lambda e: e.name):
         if entry.name.startswith("."):
             continue
-        if entry.is_dir():
+        if is_folder(entry):
             yield from files_below(entry.path, above | {place})
         else:
             yield entry.path
+
+
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry of a listing is a folder, or a link to one; a link that leads to itself is none."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def images_below(source: Path, folder: Path, findings: Findings) -> Iterator[str]:
