@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,19 +20,15 @@ from reweigh.catalog.findings import Findings
 from reweigh.catalog.tables import Catalog, plain_classes
 from reweigh.errors import ReweighError, nearest
 from reweigh.layouts.class_lists import ClassList, class_list_of, classes_of_labels, distinct
-from reweigh.layouts.content import content_hash
 from reweigh.layouts.indexing import index_rows
 from reweigh.layouts.recognition import Certainty, Recognition
-from reweigh.layouts.table_columns import OURS, SPLIT_NAMES, kept_values, tags_of, texts_of
+from reweigh.layouts.table_columns import SPLIT_NAMES, columns_beside, texts_of
+from reweigh.layouts.written_images import FOLDER, images_beside, write_image
 from reweigh.progress import Progress, silent
 
 ROWS = 256
 """Rows with their images' bytes that are in memory at a time."""
-SIGNS = {b"\x89PNG": "png", b"GIF8": "gif", b"RIFF": "webp", b"BM": "bmp", b"II*\0": "tif", b"MM\0*": "tif"}
 LABELS = ("label", "labels", "fine_label", "class", "category")
-TEXTS = ("title", "description", "source", "query", "group")
-TITLES = ("title", "caption", "text")
-"""The first of these is the title."""
 SPLITS = {"train": "train", "val": "val", "test": "test", **SPLIT_NAMES}
 EMPTY = "row without an image"
 
@@ -64,16 +59,11 @@ def index_hf_dataset(source: Path, output: Path, options: Mapping[str, Any], *, 
         findings.warnings.append(
             f"no column of labels among {', '.join(saved.schema.names)}: no image has one (--option label=COLUMN)"
         )
-    images = output.with_name(f"{output.name}.images.partial")
-    shutil.rmtree(images, ignore_errors=True)
-    images.mkdir(parents=True)
-    try:
+    with images_beside(output) as images:
         return index_rows(
             output, _batches(saved, classes, images, findings), classes.classes, findings, layout="hf-dataset", options=options,
-            source=source, root=None, are_found=True, is_twice_skipped=False, beside={"images": images}, progress=progress,
+            source=source, root=None, are_found=True, is_twice_skipped=False, beside={FOLDER: images}, progress=progress,
         )  # fmt: skip
-    finally:
-        shutil.rmtree(images, ignore_errors=True)
 
 
 def recognise_hf_dataset(source: Path) -> Recognition | None:
@@ -164,7 +154,6 @@ def _classes(saved: Saved, source: Path) -> ClassList:
 
 def _batches(saved: Saved, classes: ClassList, images: Path, findings: Findings) -> Iterator[pa.RecordBatch]:
     for split, files in saved.files.items():
-        (images / split).mkdir()
         number = 0
         for path in files:
             for table in _tables(path, None):
@@ -183,31 +172,18 @@ def _rows(
 ) -> pa.RecordBatch:
     """The rows of a part, their images written."""
     uids = pa.array([f"{split}/{first + i:08d}" for i in range(part.num_rows)])
-    files, contents = [], []
+    written: list[tuple[str | None, str | None]] = []
     for uid, image in zip(uids.to_pylist(), part[saved.image].to_pylist(), strict=True):
         data = (image or {}).get("bytes")
         if not data:
             findings.skip(EMPTY, [uid])
-        name = f"{uid}.{_ending(data)}" if data else None
-        if name and data:
-            (images / name).write_bytes(data)
-        files.append(f"images/{name}" if name else None)
-        contents.append(content_hash(data) if data else None)
+        written.append(write_image(images, uid, data) if data else (None, None))
+    files, contents = zip(*written, strict=True)
     columns: dict[str, pa.Array] = {
         "uid": uids, "split": pa.array([split] * len(uids)), "file": pa.array(files, pa.string()), "content": pa.array(contents, pa.string()),
         "label": _labels(saved, classes, part, uids),
     }  # fmt: skip
-    title = next((name for name in TITLES if name in part.schema.names), None)
-    for name in part.schema.names:
-        values = part[name].combine_chunks()
-        if name in (saved.image, saved.label):
-            continue
-        if name in TEXTS or name == title:
-            columns["title" if name == title else name] = texts_of(values)
-        elif name == "tags":
-            columns[name] = tags_of(values)
-        elif not pa.types.is_nested(values.type) and not pa.types.is_binary(values.type):
-            columns[f"source_{name}" if name in OURS else name] = kept_values(values)
+    columns |= columns_beside(part, leave={saved.image, saved.label or ""})
     return pa.record_batch(columns).filter(columns["file"].is_valid())
 
 
@@ -311,7 +287,3 @@ def _json(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError) as cause:
         raise ReweighError(f"{path} cannot be read as JSON: {cause}. Is the copy complete?") from cause
     return found if isinstance(found, dict) else {}
-
-
-def _ending(data: bytes) -> str:
-    return next((ending for sign, ending in SIGNS.items() if data.startswith(sign)), "jpg")

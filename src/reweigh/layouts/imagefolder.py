@@ -28,7 +28,7 @@ from reweigh.layouts.folders import files_below
 from reweigh.layouts.image_names import is_image, is_unicode
 from reweigh.layouts.indexing import batched, index_rows
 from reweigh.layouts.recognition import Certainty, Recognition
-from reweigh.layouts.table_columns import OURS, kept_values, splits_of, tags_of, texts_of
+from reweigh.layouts.table_columns import columns_beside, splits_of, texts_of
 from reweigh.layouts.table_files import column_names, read_batches
 from reweigh.layouts.whole_text import WholeText, warnings_of, whole_text
 from reweigh.progress import Progress, silent
@@ -37,8 +37,6 @@ NAMES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 DEEPEST = 3
 """Folders below the source in which metadata is looked for: split, class, part."""
 LABELS = ("label", "labels", "class", "category")
-TITLES = ("title", "caption", "text")
-TEXTS = ("description", "source", "query", "group")
 SPLIT_WORDS = {
     "train": "train", "training": "train", "validation": "val", "valid": "val", "dev": "val", "val": "val", "test": "test",
     "testing": "test", "eval": "test", "evaluation": "test",
@@ -223,17 +221,7 @@ def _rows(file: Metadata, classes: ClassList, batch: pa.RecordBatch, first: int,
     else:
         texts = texts_of(batch.column(file.label))
         columns["label"] = classes.labels(texts, column=file.label, where=where, uids=names).fill_null(-1)
-    title = next((name for name in TITLES if name in file.columns), None)
-    for name in sorted(file.columns):
-        values = batch.column(name)
-        if name in (file.file, file.label):
-            continue
-        if name in TEXTS or name == title:
-            columns["title" if name == title else name] = texts_of(values)
-        elif name == "tags":
-            columns[name] = tags_of(values)
-        elif name == "split":
-            columns[name] = splits_of(values, where=where, uids=names)
-        elif not pa.types.is_nested(values.type):
-            columns[f"source_{name}" if name in OURS else name] = kept_values(values)
+    columns |= columns_beside(batch, leave={file.file, file.label or "", "split"})
+    if "split" in file.columns:
+        columns["split"] = splits_of(batch.column("split"), where=where, uids=names)
     return pa.record_batch(columns)

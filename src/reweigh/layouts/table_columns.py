@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +15,7 @@ OURS = (*IMAGE_SCHEMA.names, "truth")
 MADE = ("content",)
 """Columns of ours that are computed; a source's own of that name is kept as source_<name>."""
 TRUE, FALSE = ("true", "1", "yes", "t", "y"), ("false", "0", "no", "f", "n")
+TEXTS, TITLES = ("description", "source", "query", "group"), ("title", "caption", "text")
 SPLIT_NAMES = {
     "training": "train", "valid": "val", "validation": "val", "dev": "val", "testing": "test", "eval": "test", "evaluation": "test",
 }  # fmt: skip
@@ -152,3 +153,23 @@ def flags_of(values: pa.Array, *, where: str, uids: pa.Array) -> pa.Array:
                 "where it names the right class, map it: --column verified_label=verified"
             )
     return pa.array([name in TRUE for name in names], pa.bool_()).take(texts.indices)
+
+
+def columns_beside(batch: pa.RecordBatch | pa.Table, *, leave: Collection[str]) -> dict[str, pa.Array]:
+    """What a table of another library says beside file and label: our texts, tags, and further plain columns as they are.
+
+    The title is the first of title, caption and text. Columns in `leave`, lists, records and bytes are left out.
+    """
+    names = [name for name in sorted(batch.schema.names) if name not in leave]
+    title = next((name for name in TITLES if name in names), None)
+    made: dict[str, pa.Array] = {}
+    for name in names:
+        values = batch.column(name)
+        values = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+        if name in TEXTS or name == title:
+            made["title" if name == title else name] = texts_of(values)
+        elif name == "tags":
+            made[name] = tags_of(values)
+        elif not pa.types.is_nested(values.type) and not pa.types.is_binary(values.type):
+            made[f"source_{name}" if name in OURS else name] = kept_values(values)
+    return made

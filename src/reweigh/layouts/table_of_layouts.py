@@ -18,7 +18,9 @@ from reweigh.layouts.clothing1m import index_clothing1m, recognise_clothing1m
 from reweigh.layouts.folder import index_folder, recognise_folder
 from reweigh.layouts.hf_dataset import index_hf_dataset, recognise_hf_dataset
 from reweigh.layouts.imagefolder import index_imagefolder, recognise_imagefolder
+from reweigh.layouts.food101n import index_food101n, recognise_food101n
 from reweigh.layouts.imagenet import index_imagenet, recognise_imagenet
+from reweigh.layouts.img2dataset import index_img2dataset, recognise_img2dataset
 from reweigh.layouts.recognition import Certainty, Recognition
 from reweigh.layouts.table import index_table, recognise_table
 from reweigh.layouts.tiny_imagenet import index_tiny_imagenet, recognise_tiny_imagenet
@@ -80,6 +82,13 @@ LAYOUTS: dict[str, LayoutInfo] = {
     ),
     "imagefolder": LayoutInfo(
         "images beside metadata.csv, .jsonl or .parquet", index_imagefolder, recognise_imagefolder, {"label": "column of the labels"}
+    ),
+    "food101n": LayoutInfo(
+        "Food-101N with meta/imagelist.tsv", index_food101n, recognise_food101n,
+        {"test": "folder of Food-101, whose test images become the split test"},
+    ),
+    "img2dataset": LayoutInfo(
+        "the output of img2dataset: files, tars or Parquet", index_img2dataset, recognise_img2dataset, {"label": "column of the labels"}
     ),
     "table": LayoutInfo(
         "a CSV, JSON-lines or Parquet file", index_table, recognise_table,

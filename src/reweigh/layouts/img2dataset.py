@@ -1,0 +1,262 @@
+"""Layout `img2dataset`: what the downloader of that name writes: files, tars, or Parquet with the images in it.
+
+A shard is `00000.parquet` with a row for each link that was tried, and the images in the folder `00000/`, in `00000.tar`, or in a column of the table.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from reweigh.catalog.findings import Findings
+from reweigh.catalog.tables import Catalog, plain_classes
+from reweigh.errors import ReweighError, nearest
+from reweigh.images.tar_members import read_members
+from reweigh.layouts.class_lists import ClassList, class_list_of, classes_of_labels, distinct
+from reweigh.layouts.indexing import index_rows
+from reweigh.layouts.recognition import Certainty, Recognition
+from reweigh.layouts.table_columns import columns_beside, texts_of
+from reweigh.layouts.tar_places import read_places
+from reweigh.layouts.written_images import FOLDER, images_beside, write_image
+from reweigh.progress import Progress, silent
+
+SHARD = re.compile(r"\d{5,}\.parquet")
+NEEDED = ("key", "status")
+FORMATS = ("jpg", "png", "webp")
+"""Endings that img2dataset writes, and names of the column of bytes."""
+ROWS = 4096
+ROWS_OF_BYTES = 256
+DROPPED = ("key", "status", "error_message", "exif", *FORMATS)
+KEY = re.compile(r"[\w-]{1,64}")
+
+
+@dataclass(kw_only=True)
+class Shards:
+    """The shards that are whole, and how their images lie."""
+
+    source: Path
+    names: list[str] = field(default_factory=list)
+    form: str = "files"
+    """files, tars or bytes."""
+    ending: str = "jpg"
+    schema: pa.Schema | None = None
+
+
+def index_img2dataset(
+    source: Path, output: Path, options: Mapping[str, Any], *, progress: Progress = silent
+) -> Catalog:
+    """The output folder of a download.
+
+    Option `label`: the column with classes; without it no image has one. Rows whose download failed are counted by their status;
+    a shard without its `_stats.json` was interrupted and is left out with a warning. The caption is the title, the link's host the source.
+    Raises ReweighError for a folder without whole shards, and as `index_rows`.
+    """
+    findings = Findings()
+    shards = _open(source, findings)
+    label = _label_column(shards, options, findings)
+    classes = _classes(shards, label)
+    findings.notes.append(f"{len(shards.names):,} shards, images as {shards.form}")
+    if shards.form == "bytes":
+        with images_beside(output) as images:
+            return index_rows(
+                output, _batches(shards, label, classes, findings, images), classes.classes, findings, layout="img2dataset",
+                options=options, source=source, root=None, are_found=True, beside={FOLDER: images}, progress=progress,
+            )  # fmt: skip
+    tars = [source / f"{name}.tar" for name in shards.names] if shards.form == "tars" else []
+    return index_rows(
+        output, _batches(shards, label, classes, findings, None), classes.classes, findings, layout="img2dataset", options=options,
+        source=source, root=source, places=read_places(tars, source) if tars else None, progress=progress,
+    )  # fmt: skip
+
+
+def recognise_img2dataset(source: Path) -> Recognition | None:
+    """Shards of five digits with the columns key and status."""
+    if not source.is_dir():
+        return None
+    for path in sorted(source.glob("*.parquet"))[:3]:
+        try:
+            if SHARD.fullmatch(path.name) and set(NEEDED) <= set(pq.read_schema(path).names):
+                return Recognition(Certainty.CERTAIN, f"{path.name} with key and status")
+        except (pa.ArrowInvalid, OSError):
+            continue
+    return None
+
+
+def _open(source: Path, findings: Findings) -> Shards:
+    paths = sorted(p for p in source.glob("*.parquet") if SHARD.fullmatch(p.name)) if source.is_dir() else []
+    alone = (
+        sorted(p.name for p in source.glob("*.tar") if not p.with_suffix(".parquet").exists())
+        if source.is_dir()
+        else []
+    )
+    if alone:
+        findings.warnings.append(
+            f"{len(alone)} tars have no Parquet file beside them and were left out: {', '.join(alone[:3])}"
+        )
+    shards = Shards(source=source)
+    for path in paths:
+        reason = _interrupted(path)
+        if reason:
+            findings.warnings.append(
+                f"shard {path.stem} was interrupted ({reason}) and is left out; run the download again to mend it"
+            )
+            continue
+        schema = pq.read_schema(path)
+        if shards.schema is None:
+            shards.schema, shards.form = schema, _form(path, schema)
+        elif schema.names != shards.schema.names:
+            raise ReweighError(
+                f"{path} has the columns {', '.join(schema.names)}, other shards {', '.join(shards.schema.names)}."
+            )
+        shards.names.append(path.stem)
+    if not shards.names or shards.schema is None:
+        found = f"{len(paths)} shards, all interrupted" if paths else "no 00000.parquet"
+        raise ReweighError(
+            f"No whole shard of img2dataset in {source}: found {found}. Name the download's output folder."
+        )
+    missing = [name for name in NEEDED if name not in shards.schema.names]
+    if missing:
+        raise ReweighError(
+            f"{paths[0]} has no column {missing[0]!r}; a shard of img2dataset has key and status; it has: {', '.join(shards.schema.names)}."
+        )
+    shards.ending = next(
+        (e for e in FORMATS if shards.form == "files" and any((source / shards.names[0]).glob(f"*.{e}"))), "jpg"
+    )
+    if shards.form == "tars":
+        shards.ending = _ending_in_tar(source / f"{shards.names[0]}.tar")
+    return shards
+
+
+def _interrupted(path: Path) -> str:
+    """Why the shard is not whole, or ""."""
+    if not path.with_name(f"{path.stem}_stats.json").is_file():
+        return f"no {path.stem}_stats.json"
+    try:
+        pq.read_metadata(path)
+    except (pa.ArrowInvalid, OSError):
+        return f"{path.name} is cut"
+    return ""
+
+
+def _form(path: Path, schema: pa.Schema) -> str:
+    if any(name in schema.names and pa.types.is_binary(schema.field(name).type) for name in FORMATS):
+        return "bytes"
+    if path.with_suffix(".tar").is_file():
+        return "tars"
+    if path.with_suffix("").is_dir():
+        return "files"
+    raise ReweighError(
+        f"{path} has neither images in it, nor {path.stem}.tar, nor the folder {path.stem}/ beside it: is the copy complete?"
+    )
+
+
+def _ending_in_tar(path: Path) -> str:
+    for member in read_members(path):
+        ending = member.name.rpartition(".")[2].lower()
+        if ending in FORMATS:
+            return ending
+    return FORMATS[0]
+
+
+def _label_column(shards: Shards, options: Mapping[str, Any], findings: Findings) -> str | None:
+    assert shards.schema is not None
+    asked, names = options.get("label"), shards.schema.names
+    if asked is None:
+        findings.warnings.append("no image has a label: a download has none of its own; --option label=COLUMN names a column that you gave it, "
+                                 f"of {', '.join(name for name in names if name not in DROPPED)}")  # fmt: skip
+        return None
+    if asked not in names:
+        raise ReweighError(
+            f"The shards have no column {asked!r} (option label); they have: {', '.join(names)}.{nearest(str(asked), names)}"
+        )
+    return str(asked)
+
+
+def _classes(shards: Shards, label: str | None) -> ClassList:
+    if label is None:
+        return class_list_of(plain_classes(("unlabelled",)))
+    values: set[str] = set()
+    for name in shards.names:
+        for batch in _read(shards.source / f"{name}.parquet", ["status", label], ROWS):
+            is_there = pc.equal(batch.column("status"), "success")
+            values |= distinct(texts_of(batch.column(label).filter(is_there)))
+    return classes_of_labels(values, where=f"column {label!r} of {shards.source}")
+
+
+def _batches(
+    shards: Shards, label: str | None, classes: ClassList, findings: Findings, images: Path | None
+) -> Iterator[pa.RecordBatch]:
+    assert shards.schema is not None
+    of_bytes = next((name for name in FORMATS if name in shards.schema.names), None) if images is not None else None
+    columns = [name for name in shards.schema.names if name == of_bytes or name in NEEDED or name not in DROPPED]
+    for name in shards.names:
+        for batch in _read(shards.source / f"{name}.parquet", columns, ROWS_OF_BYTES if images is not None else ROWS):
+            status = batch.column("status")
+            for entry in pc.value_counts(status).to_pylist():
+                if entry["values"] != "success":
+                    failed = batch.column("key").filter(pc.equal(status, entry["values"])).to_pylist()
+                    findings.skip(
+                        str(entry["values"] or "no status").replace("_", " "), [f"{name}/{key}" for key in failed]
+                    )
+            rows = batch.filter(pc.equal(status, "success").fill_null(False))
+            if of_bytes is not None:
+                is_empty = pc.equal(pc.binary_length(rows.column(of_bytes)).fill_null(0), 0)
+                findings.skip(
+                    "row without an image", [f"{name}/{key}" for key in rows.column("key").filter(is_empty).to_pylist()]
+                )
+                rows = rows.filter(pc.invert(is_empty))
+            if rows.num_rows:
+                yield _rows(shards, name, rows, label, classes, images, of_bytes)
+
+
+def _rows(
+    shards: Shards, shard: str, rows: pa.RecordBatch, label: str | None, classes: ClassList, images: Path | None, of_bytes: str | None
+) -> pa.RecordBatch:  # fmt: skip
+    keys = rows.column("key").cast(pa.string()).to_pylist()
+    for key in keys:
+        if key is None or not KEY.fullmatch(key):
+            raise ReweighError(f"{shards.source / shard}.parquet: {str(key)[:60]!r} is no key of img2dataset.")
+    uids = pa.array([f"{shard}/{key}.{shards.ending}" for key in keys])
+    columns: dict[str, pa.Array] = {"uid": uids, "split": pa.array(["train"] * len(keys))}
+    if images is not None and of_bytes is not None:
+        written = [
+            write_image(images, f"{shard}/{key}", data or b"")
+            for key, data in zip(keys, rows.column(of_bytes).to_pylist(), strict=True)
+        ]
+        columns |= {
+            "file": pa.array([file for file, _ in written]),
+            "content": pa.array([content for _, content in written]),
+        }
+    else:
+        columns["file"] = pa.array([f"{key}.{shards.ending}" for key in keys]) if shards.form == "tars" else uids
+    if label is None:
+        columns["label"] = pa.array([-1] * len(keys), pa.int32())
+    else:
+        texts = texts_of(rows.column(label))
+        columns["label"] = classes.labels(texts, column=label, where=str(shards.source), uids=uids).fill_null(-1)
+    return pa.record_batch(columns | _texts(rows, label))
+
+
+def _texts(rows: pa.RecordBatch, label: str | None) -> dict[str, pa.Array]:
+    """What stands beside the images; the source is the link's host where the table has none of its own."""
+    made = columns_beside(rows, leave={*DROPPED, label or ""})
+    if "url" in rows.schema.names and "source" not in made:
+        hosts = pc.extract_regex(texts_of(rows.column("url")), r"^[a-zA-Z]+://(?P<host>[^/?#]+)")
+        made["source"] = pc.struct_field(hosts, "host")
+    return made
+
+
+def _read(path: Path, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
+    try:
+        with pq.ParquetFile(path) as file:
+            yield from file.iter_batches(batch_size=rows, columns=list(columns))
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as cause:
+        reason = " ".join(str(cause).split())[:200]
+        raise ReweighError(f"{path} cannot be read: {reason}. Is the copy complete?") from cause
