@@ -16,14 +16,15 @@ from reweigh.layouts.cifar_n import index_cifar_n, recognise_cifar_n
 from reweigh.layouts.cleannet import index_cleannet, recognise_cleannet
 from reweigh.layouts.clothing1m import index_clothing1m, recognise_clothing1m
 from reweigh.layouts.folder import index_folder, recognise_folder
+from reweigh.layouts.food101n import index_food101n, recognise_food101n
 from reweigh.layouts.hf_dataset import index_hf_dataset, recognise_hf_dataset
 from reweigh.layouts.imagefolder import index_imagefolder, recognise_imagefolder
-from reweigh.layouts.food101n import index_food101n, recognise_food101n
 from reweigh.layouts.imagenet import index_imagenet, recognise_imagenet
 from reweigh.layouts.img2dataset import index_img2dataset, recognise_img2dataset
 from reweigh.layouts.recognition import Certainty, Recognition
 from reweigh.layouts.table import index_table, recognise_table
 from reweigh.layouts.tiny_imagenet import index_tiny_imagenet, recognise_tiny_imagenet
+from reweigh.layouts.webdataset import index_webdataset, recognise_webdataset
 from reweigh.layouts.webvision import index_webvision, recognise_webvision
 from reweigh.progress import Progress, silent
 
@@ -90,6 +91,7 @@ LAYOUTS: dict[str, LayoutInfo] = {
     "img2dataset": LayoutInfo(
         "the output of img2dataset: files, tars or Parquet", index_img2dataset, recognise_img2dataset, {"label": "column of the labels"}
     ),
+    "webdataset": LayoutInfo("tars of samples: key.jpg, key.cls, key.json, key.txt", index_webdataset, recognise_webdataset),
     "table": LayoutInfo(
         "a CSV, JSON-lines or Parquet file", index_table, recognise_table,
         {"columns": "{our column: theirs}", "tar": "tars that the images are members of", "hierarchy": "file with the tree of the classes"},
