@@ -90,7 +90,7 @@ TABLES: dict[str, tuple[str, tuple[str, ...], tuple[str, ...], str]] = {
     "label below -1": ("file,label", ("dark/000.png,-2", "dark/001.png,0"), (), "2 different labels run from -2 to 0"),
     "uid twice": ("uid,file,label", ("a,dark/000.png,0", "a,grey/000.png,1"), (), "'a'"),
     "most images missing": (
-        "file,label", ("dark/000.png,0", "gone/a.png,1", "gone/b.png,1"), (), "2 of 3 images of",
+        "file,label", ("dark/000.png,0", "gone/a.png,1", "gone/b.png,1"), (), "2 of the 3 images of",
     ),
     "wrong layout for the option": ("file,label", ("dark/000.png,0",), ("--labels", "worse"), "Layout table takes no 'labels'"),
     "tar that is not there": ("file,label", ("dark/000.png,0",), ("--tar", "gone.tar"), "gone.tar"),
@@ -134,7 +134,8 @@ def test_an_unknown_layout_lists_those_there_are(
 ) -> None:
     said = refused(reweigh, tmp_path, *command, photos(), "--layout", "foldr")
 
-    assert "No layout named 'foldr'; there are: cifar-n, table, folder. Did you mean 'folder'?" in said
+    assert "No layout named 'foldr'; there are: webvision, " in said
+    assert "Did you mean 'folder'" in said
 
 
 def test_labels_of_cifar_n_that_there_are_not_are_listed(reweigh: Call, tmp_path: Path, shared_data: Path) -> None:

@@ -75,10 +75,10 @@ def test_wrong_folders_and_lists_say_what_was_looked_for(tmp_path: Path) -> None
     with pytest.raises(ReweighError, match=r"No train.json in .*: AliProducts has train.json and val.json"):
         index(root / "train", tmp_path / "c", layout="aliproducts")
     write(root / "train.json", '{"images": [{"class_id": "cola", "image_id": "1.jpg"}]}')
-    with pytest.raises(ReweighError, match=r"class_id 'cola' of image 1 \('1.jpg'\) is no class number"):
+    with pytest.raises(ReweighError, match=r"image 1 is .*'cola'.*, not .* as AliProducts has it"):
         index(root, tmp_path / "c")
     write(root / "train.json", '{"images": [')
-    with pytest.raises(ReweighError, match=r"is no list of AliProducts.*Is the download complete"):
+    with pytest.raises(ReweighError, match=r"train.json is no whole JSON.*Is the download complete"):
         index(root, tmp_path / "c", layout="aliproducts")
 
 

@@ -64,7 +64,7 @@ def index(
         options = layout_options(column, tar, labels, no_hash, option) | ({"wordnet": True} if wordnet else {})
         if layout is None and extend is None and source.exists() and not is_catalog(source):
             layout, recognition = recognise(source)
-            console.say(f"layout: {layout}, {recognition.certainty.name.lower()}: {recognition.signs}")
+            console.tell(f"layout: {layout}, {recognition.certainty.name.lower()}: {recognition.signs}")
         if extend is not None:
             extended = extended_catalog(source, extend, target, layout=layout, options=options, progress=progress)
             catalog, lines = extended.catalog, differences(extended)

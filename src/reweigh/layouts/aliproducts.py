@@ -5,17 +5,17 @@ Not verified against the original files: forms as published programs read them; 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
-
-import msgspec
 
 from reweigh.catalog.findings import Findings
 from reweigh.catalog.tables import Catalog, plain_classes
 from reweigh.errors import ReweighError
 from reweigh.layouts.hierarchies import read_hierarchy
 from reweigh.layouts.indexing import index_rows, row_batches
+from reweigh.layouts.json_files import read_elements
 from reweigh.layouts.recognition import Certainty, Recognition
 from reweigh.layouts.text_lists import is_inside
 from reweigh.progress import Progress, silent
@@ -23,15 +23,6 @@ from reweigh.progress import Progress, silent
 SPLITS = ("train", "val")
 TREE = "product_tree.json"
 MOST_CLASSES = 10_000_000
-
-
-class _Image(msgspec.Struct):
-    class_id: int | str
-    image_id: str
-
-
-class _Images(msgspec.Struct):
-    images: list[_Image]
 
 
 def index_aliproducts(
@@ -48,8 +39,9 @@ def index_aliproducts(
             f"No train.json in {source}: AliProducts has train.json and val.json beside the folders train and val. "
             "Is the archive unpacked, and this the folder that holds them?"
         )
-    read = {split: _read(path) for split, path in lists.items()}
-    k = 1 + max(label for rows in read.values() for label, _ in rows)
+    k = 1 + max((label for path in lists.values() for label, _ in _images(path)), default=-1)
+    if not k:
+        raise ReweighError(f"{lists['train']} lists no image.")
     names = [f"{label:05d}" for label in range(k)]
     findings = Findings()
     if "val" not in lists:
@@ -60,8 +52,8 @@ def index_aliproducts(
         findings.notes.append(f"{TREE}: a hierarchy of {len(hierarchy):,} nodes")
 
     def rows() -> Iterator[tuple[Any, ...]]:
-        for split, own in read.items():
-            for label, image in own:
+        for split, path in lists.items():
+            for label, image in _images(path):
                 file = f"{split}/{names[label]}/{image}"
                 if is_inside(file) and "/" not in image:
                     yield file, file, split, label
@@ -85,22 +77,13 @@ def recognise_aliproducts(source: Path) -> Recognition | None:
     return Recognition(Certainty.CERTAIN, "train.json with class_id and image_id") if is_ours else None
 
 
-def _read(path: Path) -> list[tuple[int, str]]:
+def _images(path: Path) -> Iterator[tuple[int, str]]:
     """(label, image's name) of a list."""
-    try:
-        found = msgspec.json.decode(path.read_bytes(), type=_Images).images
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as cause:
-        raise ReweighError(
-            f'{path} is no list of AliProducts, {{"images": [{{"class_id": 0, "image_id": "1.jpg"}}]}}: {cause}. Is the download complete?'
-        ) from cause
-    if not found:
-        raise ReweighError(f"{path} lists no image.")
-    rows = []
-    for number, image in enumerate(found, 1):
-        text = str(image.class_id)
-        if not (text.isascii() and text.isdecimal() and len(text) < 10 and int(text) < MOST_CLASSES):
+    for number, image in enumerate(read_elements(path, "images"), 1):
+        known = image if isinstance(image, dict) else {}
+        text, name = str(known.get("class_id")), known.get("image_id")
+        if not isinstance(name, str) or not re.fullmatch(r"[0-9]{1,9}", text) or int(text) >= MOST_CLASSES:
             raise ReweighError(
-                f"{path}: class_id {text[:40]!r} of image {number:,} ({image.image_id[:60]!r}) is no class number."
+                f'{path}: image {number:,} is {str(image)[:80]}, not {{"class_id": 0, "image_id": "1.jpg"}} as AliProducts has it.'
             )
-        rows.append((int(text), image.image_id))
-    return rows
+        yield int(text), name

@@ -21,6 +21,7 @@ from reweigh.catalog.tables import Catalog, plain_classes
 from reweigh.errors import ReweighError, nearest
 from reweigh.layouts.class_lists import ClassList, class_list_of, classes_of_labels, distinct
 from reweigh.layouts.indexing import index_rows
+from reweigh.layouts.json_files import whole_json
 from reweigh.layouts.recognition import Certainty, Recognition
 from reweigh.layouts.table_columns import SPLIT_NAMES, columns_beside, texts_of
 from reweigh.layouts.written_images import FOLDER, images_beside, write_image
@@ -235,7 +236,7 @@ def _arrow_files(source: Path) -> dict[str, list[Path]]:
         return {"train": _data_files(source)}
     if not (source / "dataset_dict.json").is_file():
         return {}
-    names = _json(source / "dataset_dict.json").get("splits")
+    names = whole_json(source / "dataset_dict.json", dict).get("splits")
     if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
         raise ReweighError(f"{source / 'dataset_dict.json'} names no splits.")
     return _by_split({name: _data_files(source / Path(name).name) for name in names}, source)
@@ -244,7 +245,7 @@ def _arrow_files(source: Path) -> dict[str, list[Path]]:
 def _data_files(folder: Path) -> list[Path]:
     named = [
         entry.get("filename")
-        for entry in _json(folder / "state.json").get("_data_files", [])
+        for entry in whole_json(folder / "state.json", dict).get("_data_files") or []
         if isinstance(entry, dict)
     ]
     files = [folder / Path(name).name for name in named if isinstance(name, str)]
@@ -279,11 +280,3 @@ def _by_split(found: Mapping[str, list[Path]], source: Path) -> dict[str, list[P
             )
         made[split] = files
     return made
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as cause:
-        raise ReweighError(f"{path} cannot be read as JSON: {cause}. Is the copy complete?") from cause
-    return found if isinstance(found, dict) else {}

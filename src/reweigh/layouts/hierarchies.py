@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from reweigh.catalog.findings import Findings
 from reweigh.errors import ReweighError, nearest
+from reweigh.layouts.json_files import whole_json
 
 Pair = tuple[str, str]
 """Child and parent; leaves are class names."""
 JOIN = " / "
 """Between the levels of an inner node's name: nodes of one name in two branches are two."""
 ID_KEYS = ("class_id", "class", "id", "product_id", "leaf")
-LARGEST = 1 << 28
-"""Bytes of the largest file that is read."""
 
 
 def read_hierarchy(path: Path, names: Sequence[str], findings: Findings) -> list[Pair]:
@@ -25,17 +23,13 @@ def read_hierarchy(path: Path, names: Sequence[str], findings: Findings) -> list
 
     Raises ReweighError for a file of another form, a child with two parents, a leaf that is no class, and a circle.
     """
-    if not path.is_file() or path.stat().st_size > LARGEST:
+    if not path.is_file():
         raise ReweighError(
             f"No hierarchy at {path}: looked for a CSV with the columns child and parent, or a JSON tree."
         )
     if path.suffix == ".csv":
         return _checked(_csv_pairs(path), names, findings, path)
-    try:
-        tree = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as cause:
-        raise ReweighError(f"{path} is no JSON: {cause}. Is the download complete?") from cause
-    return _checked(tree_pairs(tree, names, path), names, findings, path)
+    return _checked(tree_pairs(whole_json(path, object), names, path), names, findings, path)
 
 
 def tree_pairs(tree: Any, names: Sequence[str], path: Path) -> Iterator[Pair]:
