@@ -12,6 +12,7 @@ from typing import Any
 from reweigh.catalog.tables import Catalog, is_catalog
 from reweigh.errors import ReweighError, look_up
 from reweigh.layouts.aliproducts import index_aliproducts, recognise_aliproducts
+from reweigh.layouts.animal_10n import index_animal_10n, recognise_animal_10n
 from reweigh.layouts.cifar_n import index_cifar_n, recognise_cifar_n
 from reweigh.layouts.cleannet import index_cleannet, recognise_cleannet
 from reweigh.layouts.clothing1m import index_clothing1m, recognise_clothing1m
@@ -92,6 +93,7 @@ LAYOUTS: dict[str, LayoutInfo] = {
         "the output of img2dataset: files, tars or Parquet", index_img2dataset, recognise_img2dataset, {"label": "column of the labels"}
     ),
     "webdataset": LayoutInfo("tars of samples: key.jpg, key.cls, key.json, key.txt", index_webdataset, recognise_webdataset),
+    "animal-10n": LayoutInfo("ANIMAL-10N with training/ and testing/", index_animal_10n, recognise_animal_10n),
     "table": LayoutInfo(
         "a CSV, JSON-lines or Parquet file", index_table, recognise_table,
         {"columns": "{our column: theirs}", "tar": "tars that the images are members of", "hierarchy": "file with the tree of the classes"},
