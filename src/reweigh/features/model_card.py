@@ -122,15 +122,15 @@ print(model.pretrained_cfg["label_names"][int(probabilities.argmax())], float(pr
 ```
 """
 
-SEPARATE_USE = """The last layer lies beside the network: `reweigh predict` reads this folder within its run, and Python does so with:
+SEPARATE_USE = """What classifies lies beside the network: `reweigh predict` reads this folder within its run, and Python does so with:
 
 ```python
 from pathlib import Path
-from reweigh.features.model_folder import load_model
+from reweigh.features.model_folder import load_model, logits
 
 model = load_model(Path("FOLDER"), device="cpu", precision="float32")
 features = model.backbone.forward(images)  # images: uint8 (b, 3, s, s), cut as model.backbone.view says
-logits = features.numpy() @ model.weight.T + model.bias  # (b, classes), in the order of model.class_names
+found = logits(model, features.numpy())  # (b, classes), in the order of model.class_names
 ```
 """
 

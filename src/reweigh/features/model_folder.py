@@ -9,7 +9,8 @@ and what timm does not know under the key `reweigh`: `format`, `head`, `synsets`
 - `separate`: tensors `head.weight` (k, d) and `head.bias` (k,), features @ weight.T + bias; the network's own tensors,
   if it has any, stand beside them as `backbone.NAME`. So are written networks whose last layer
   is not linear, and `pixels` (the image squeezed to `input_size` pixels square, bilinear and antialiased, (3, s, s)
-  flattened, scaled to [0, 1]).
+  flattened, scaled to [0, 1]). With a hidden layer (`format` 2, `hidden` its `width` and `activation`), the head reads
+  max(0, features @ hidden.weight.T + hidden.bias), (h, d) and (h,), in the place of features.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reweigh.errors import ReweighError
+from reweigh.features.hidden_layer import ACTIVATION, HiddenLayer, behind
 from reweigh.features.model_card import CardFacts, write_card
 from reweigh.features.networks import LOCAL, PIXELS, Backbone, create_network, load_backbone, wrap
 from reweigh.features.settings import BackboneSettings
@@ -33,7 +35,8 @@ from reweigh.whole_files import read_json, write_bytes, write_json
 if TYPE_CHECKING:
     import torch
 
-FORMAT = 1
+FORMAT = 2
+"""The newest; a folder without a hidden layer is of format 1."""
 CONFIG, TENSORS = "config.json", "model.safetensors"
 FOLDED, SEPARATE = "timm", "separate"
 AGREEMENT = 1e-3
@@ -42,34 +45,37 @@ AGREEMENT = 1e-3
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
-    """A classifier: logits are features @ weight.T + bias."""
+    """A classifier; `logits` is its arithmetic."""
 
     backbone: Backbone
     weight: NDArray[np.float32]
-    """(k, d)"""
+    """(k, d), or (k, h) behind a hidden layer"""
     bias: NDArray[np.float32]
     """(k,)"""
     class_names: tuple[str, ...]
     synsets: tuple[str | None, ...]
+    hidden: HiddenLayer | None = None
+
+
+def logits(model: Model, features: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(n, k) of features (n, d) as the model's backbone gives them."""
+    found: NDArray[np.float32] = behind(model.hidden, features) @ model.weight.T + model.bias
+    return found
 
 
 def write_model(
     folder: Path, backbone: Backbone, weight: NDArray[np.float32], bias: NDArray[np.float32],
     *, class_names: Sequence[str], synsets: Sequence[str | None], state: Mapping[str, torch.Tensor] | None = None,
-    card: CardFacts | None = None,
+    card: CardFacts | None = None, hidden: HiddenLayer | None = None,
 ) -> None:  # fmt: skip
-    """Write backbone and linear head, (k, d) and (k,), into `folder` as the module's text says, with a model card.
+    """Write backbone and linear head, (k, d) and (k,), or (k, h) behind a hidden layer, into `folder` as the module's text says, with a model card.
 
     state: the network's own trained tensors, named as in the timm model without head, written as float32. None: its
     pretrained ones, read anew in float32, whatever precision the features had. That precision is noted.
     Raises ReweighError for a head that fits neither the classes nor the features, and for a tensor that the network has
     not, lacks or has in another shape.
     """
-    if weight.shape != (len(class_names), backbone.d) or bias.shape != (len(class_names),):
-        raise ReweighError(
-            f"A head of shape {weight.shape} with bias {bias.shape} does not fit {len(class_names)} classes and "
-            f"{backbone.d} features."
-        )
+    _check_shapes(weight, bias, hidden, k=len(class_names), d=backbone.d)
     folder.mkdir(parents=True, exist_ok=True)
     if backbone.module is None:
         network, tensors, config = None, {}, {}
@@ -78,7 +84,7 @@ def write_model(
         config = _timm_config(network, view, backbone)
         if card is not None and not card.get("is_pretrained", True):
             config["pretrained_cfg"].pop("license", None)  # of weights that are not in here
-        if _fold(network, weight, bias, view):
+        if hidden is None and _fold(network, weight, bias, view):
             record = _record(FOLDED, backbone, class_names, synsets)
             _write(folder, dict(network.state_dict()), _with_classes(config, class_names, synsets) | record, card)
             return
@@ -88,7 +94,10 @@ def write_model(
 
     tensors["head.weight"] = torch.from_numpy(np.ascontiguousarray(weight, np.float32))
     tensors["head.bias"] = torch.from_numpy(np.ascontiguousarray(bias, np.float32))
-    record = _record(SEPARATE, backbone, class_names, synsets)
+    if hidden is not None:
+        tensors["hidden.weight"] = torch.from_numpy(np.ascontiguousarray(hidden.weight, np.float32))
+        tensors["hidden.bias"] = torch.from_numpy(np.ascontiguousarray(hidden.bias, np.float32))
+    record = _record(SEPARATE, backbone, class_names, synsets, hidden)
     _write(folder, tensors, _with_classes(config, class_names, synsets) | record, card)
 
 
@@ -104,6 +113,7 @@ def load_model(folder: Path, *, device: str, precision: str) -> Model:
             f"{folder / CONFIG} has format {own['format']}; this reweigh reads up to {FORMAT}. Update it."
         )
     tensors = _read_tensors(folder)
+    hidden = _hidden_layer(folder, own.get("hidden"), tensors)
     if own.get("head", FOLDED) == FOLDED:
         settings = BackboneSettings(
             name=f"{LOCAL}{folder.resolve()}", memory_format=own.get("backbone", {}).get("memory_format", "auto")
@@ -128,7 +138,24 @@ def load_model(folder: Path, *, device: str, precision: str) -> Model:
         bias=bias.float().numpy(),
         class_names=tuple(names),
         synsets=tuple(synsets),
+        hidden=hidden,
     )
+
+
+def _check_shapes(
+    weight: NDArray[np.float32], bias: NDArray[np.float32], hidden: HiddenLayer | None, *, k: int, d: int
+) -> None:
+    """Refuses layers that fit neither each other nor k classes and d features."""
+    width = d if hidden is None else len(hidden.bias)
+    if hidden is not None and hidden.weight.shape != (width, d):
+        raise ReweighError(
+            f"A hidden layer of shape {hidden.weight.shape} with bias {hidden.bias.shape} does not fit {d} features."
+        )
+    if weight.shape != (k, width) or bias.shape != (k,):
+        behind_it = "features" if hidden is None else "hidden units"
+        raise ReweighError(
+            f"A head of shape {weight.shape} with bias {bias.shape} does not fit {k} classes and {width} {behind_it}."
+        )
 
 
 def _network(
@@ -241,14 +268,17 @@ def _with_classes(config: dict[str, Any], names: Sequence[str], synsets: Sequenc
     return config | classes
 
 
-def _record(head: str, backbone: Backbone, names: Sequence[str], synsets: Sequence[str | None]) -> dict[str, Any]:
+def _record(
+    head: str, backbone: Backbone, names: Sequence[str], synsets: Sequence[str | None], hidden: HiddenLayer | None = None
+) -> dict[str, Any]:  # fmt: skip
     settings = asdict(backbone.settings) | {"input_size": backbone.view.size, "memory_format": backbone.memory_format}
     if backbone.name != PIXELS:
         settings["name"] = Path(backbone.name).name  # a folder's place says nothing elsewhere
     return {
         "reweigh": {
-            "format": FORMAT,
+            "format": 1 if hidden is None else FORMAT,
             "head": head,
+            **({} if hidden is None else {"hidden": {"width": len(hidden.bias), "activation": ACTIVATION}}),
             "synsets": list(synsets),
             "precision": backbone.precision,
             "backbone": settings,
@@ -303,6 +333,22 @@ def _separate_head(folder: Path, tensors: Mapping[str, torch.Tensor]) -> tuple[t
         if name not in tensors:
             raise ReweighError(f"{folder / TENSORS} holds no {name}, which {CONFIG} promises; it is of another model.")
     return tensors["head.weight"], tensors["head.bias"]
+
+
+def _hidden_layer(
+    folder: Path, record: Mapping[str, Any] | None, tensors: Mapping[str, torch.Tensor]
+) -> HiddenLayer | None:
+    if record is None:
+        return None
+    if record.get("activation") != ACTIVATION:
+        raise ReweighError(
+            f"{folder / CONFIG} has a hidden layer with activation {record.get('activation')!r}; this reweigh knows {ACTIVATION!r}."
+        )
+    for name in ("hidden.weight", "hidden.bias"):
+        if name not in tensors:
+            raise ReweighError(f"{folder / TENSORS} holds no {name}, which {CONFIG} promises; it is of another model.")
+    weight, bias = tensors["hidden.weight"].float().numpy(), tensors["hidden.bias"].float().numpy()
+    return HiddenLayer(weight=weight, bias=bias)
 
 
 def _separate_backbone(

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reweigh.errors import ReweighError
+from reweigh.features.hidden_layer import HiddenLayer, behind
 from reweigh.features.matrix import FeatureMatrix
 from reweigh.optimization.softmax_regression import Coordinates, RegressionRows, coordinates, minimise, read_rows
 from reweigh.probes.checks import check_finite, check_labels, check_weights
@@ -35,6 +36,9 @@ class Head(Protocol):
     @property
     def bias(self) -> NDArray[np.float32]: ...
 
+    @property
+    def hidden(self) -> HiddenLayer | None: ...
+
 
 @dataclass(frozen=True, kw_only=True)
 class Probe:
@@ -54,6 +58,11 @@ class Probe:
     """Largest entry of the preconditioned gradient at the end."""
     iterations: int
     is_converged: bool
+
+    @property
+    def hidden(self) -> None:
+        """None: it reads the features themselves."""
+        return None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,7 +195,7 @@ def predict(
     size = prediction_block(len(head.bias))
     for start in range(0, len(rows), size):
         block = rows[start : start + size]
-        logits = check_finite(features.read(block), block, uids=uids) @ transposed
+        logits = behind(head.hidden, check_finite(features.read(block), block, uids=uids)) @ transposed
         logits += head.bias
         logits -= logits.max(axis=1, keepdims=True)
         logits -= np.log(np.exp(logits).sum(axis=1, keepdims=True))

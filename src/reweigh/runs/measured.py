@@ -90,7 +90,7 @@ def training_notes(trained: dict[str, Any]) -> list[str]:
         )
     if trained.get("wanted_batch", 0) > trained.get("batch", 0):
         notes.append(
-            f"finetune.batch was lowered from {trained['wanted_batch']:,} to {trained['batch']:,}, the number of images"
+            f"the batch was lowered from {trained['wanted_batch']:,} to {trained['batch']:,}, the number of images"
         )
     return notes
 

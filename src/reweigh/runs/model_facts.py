@@ -25,6 +25,10 @@ def model_facts(recipe: Recipe, metrics: dict[str, Any], *, data: str, weighers:
 
 def training_said(recipe: Recipe, training: dict[str, Any]) -> str:
     """How the classifier was made, in words."""
+    if training.get("hidden"):
+        return (
+            f"a hidden layer of {training['hidden']:,} units and a last layer on features; the network stayed as it was"
+        )
     if training["mode"] == "probe":
         return "a linear last layer on features; the network stayed as it was"
     settings = recipe.finetune

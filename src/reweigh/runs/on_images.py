@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from reweigh.catalog.tables import image_locations
+from reweigh.runs.recipe import Recipe
 from reweigh.runs.resolve import device_of, network_of
 from reweigh.runs.stages import Completed
 from reweigh.runs.work import Work
@@ -28,9 +29,17 @@ def on_images(work: Work, previous: Completed | None = None) -> OnImages:
 def read_by_mode(work: Work, previous: Completed | None) -> dict[str, Any]:
     """What a stage of training depends on beside features and weights."""
     if work.recipe.training.mode != "finetune":
-        return {}
+        return _read_by_hidden_layer(work.recipe)
     is_gone_on = previous is not None and work.recipe.finetune.start == "previous"
     return {**read_on_images(work), "previous": previous.hash if previous is not None and is_gone_on else None}
+
+
+def _read_by_hidden_layer(recipe: Recipe) -> dict[str, Any]:
+    """Nothing where the probe is linear."""
+    if not recipe.hidden_layer.width:
+        return {}
+    settings = {key: value for key, value in asdict(recipe.hidden_layer).items() if key not in WITHOUT_EFFECT}
+    return {"hidden_layer": settings, "seed": recipe.seed, "device": recipe.device.partition(":")[0]}
 
 
 def read_on_images(work: Work) -> dict[str, Any]:

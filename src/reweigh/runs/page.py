@@ -150,6 +150,10 @@ def _classifier(recipe: Recipe, metrics: dict[str, Any]) -> str:
     trained = metrics.get("training")
     if trained is not None and trained["mode"] != "probe":
         return f"{trained['network']}: {training_said(recipe, trained)}, weights on the {recipe.finetune.weights_on}"
+    if trained is not None and trained.get("hidden"):
+        return (
+            f"probe with a hidden layer of {trained['hidden']:,} units, weights on the {recipe.hidden_layer.weights_on}"
+        )
     if recipe.probe.l2:
         return f"linear probe, l2 {recipe.probe.l2:g}"
     return f"linear probe, l2 {metrics['held_out']['l2']:g} chosen by held-out loss"

@@ -20,6 +20,7 @@ from reweigh.images.settings import ImageSettings
 from reweigh.probes.settings import ProbeSettings
 from reweigh.report.settings import ReportSettings
 from reweigh.targets.settings import TargetSettings
+from reweigh.training.hidden_settings import HiddenLayerSettings
 from reweigh.training.settings import FinetuneSettings, TrainingSettings
 from reweigh.weighers.settings import WeightSettings
 
@@ -54,6 +55,8 @@ class Recipe:
     """How the classifier is made."""
     finetune: FinetuneSettings = field(default_factory=FinetuneSettings)
     """How a network is trained on the images, in mode finetune."""
+    hidden_layer: HiddenLayerSettings = field(default_factory=HiddenLayerSettings)
+    """A hidden layer between features and the last layer, in mode probe."""
     evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
     """What is measured, and on which images."""
     report: ReportSettings = field(default_factory=ReportSettings)
@@ -68,6 +71,22 @@ class Recipe:
             raise ReweighError(f"seed must be 0 or more, found {self.seed}.")
         if self.threads < 0:
             raise ReweighError(f"threads must be 0 (chosen) or more, found {self.threads}.")
+        if self.hidden_layer.width:
+            self._check_hidden_layer()
+
+    def _check_hidden_layer(self) -> None:
+        if self.training.mode == "finetune":
+            raise ReweighError(
+                "hidden_layer is a part of the probe on stored features; a finetuned network has layers enough. Set hidden_layer.width = 0, or "
+                "training.mode = probe."
+            )
+        own, plain = {one.name for one in fields(HiddenLayerSettings)}, FinetuneSettings()
+        said = [one.name for one in fields(plain) if getattr(self.finetune, one.name) != getattr(plain, one.name)]
+        if said and self.evidence.cross_fit == "none":
+            mend = f"set hidden_layer.{said[0]}" if said[0] in own else "a hidden layer has no such setting"
+            raise ReweighError(
+                f"finetune.{said[0]} is read where a network is trained on images, not by a hidden layer: {mend}."
+            )
 
 
 def recipe_names() -> list[str]:

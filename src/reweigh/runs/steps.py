@@ -25,6 +25,7 @@ from reweigh.ranks import ALONE
 from reweigh.runs.gathering import Gathered, stored_piece
 from reweigh.runs.measured import Tested, measure, training_notes
 from reweigh.runs.on_images import on_images, read_by_mode
+from reweigh.runs.resolve import device_of
 from reweigh.runs.stages import Completed, Stage, complete, hash_of, unfinished
 from reweigh.runs.targets import target_facts, taught
 from reweigh.runs.weights import measured_weights
@@ -128,8 +129,10 @@ def training_stage(
             l2=recipe.probe.l2 or held_out.l2, backbone=backbone, classes=read_classes(catalog), probe=recipe.probe,
             with_baseline=recipe.training.baseline, uids=lambda at: read_uids(catalog, at), seed=recipe.seed, ranks=work.ranks,
             on_images=on_images(work, previous) if recipe.training.mode == "finetune" else None,
+            hidden_layer=recipe.hidden_layer, device=device_of(recipe.device, work.ranks),
         )  # fmt: skip
-        trained = TRAINERS[recipe.training.mode](inputs, target, workspace, key=hash_of(reads), progress=work.progress)
+        way = "hidden_layer" if recipe.hidden_layer.width else recipe.training.mode
+        trained = TRAINERS[way](inputs, target, workspace, key=hash_of(reads), progress=work.progress)
         if work.ranks.is_first:
             write_json(target / "training.json", trained)
         return training_notes(trained)

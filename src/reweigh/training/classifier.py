@@ -20,7 +20,7 @@ HEAD = "head"
 
 
 class Classifier(nn.Module):
-    """Normalised images (b, 3, s, s) to logits (b, k): backbone, dropout, linear head; and a head for bags."""
+    """Normalised images (b, 3, s, s), or features (b, d), to logits (b, k): backbone, dropout, linear head; and a head for bags."""
 
     def __init__(
         self, backbone: nn.Module, *, d: int, k: int, dropout: float, frozen_statistics: bool = False, bags: BagSettings | None = None
@@ -96,6 +96,13 @@ def put_tensors(classifier: Classifier, tensors: Mapping[str, torch.Tensor]) -> 
 def normaliser(view: EvaluationView, device: str, memory_format: torch.memory_format) -> nn.Module:
     """uint8 (b, 3, s, s) on any device -> float32 on `device`, less the view's mean, over its deviation."""
     return _Normaliser(view, memory_format).to(device)
+
+
+def memory_format_of(module: nn.Module) -> torch.memory_format:
+    """The order that the network's convolutions have their weights in."""
+    weights = (part.weight for part in module.modules() if isinstance(part, nn.Conv2d))
+    last = any(w.is_contiguous(memory_format=torch.channels_last) and not w.is_contiguous() for w in weights)
+    return torch.channels_last if last else torch.contiguous_format
 
 
 class _Normaliser(nn.Module):

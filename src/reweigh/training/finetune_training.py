@@ -61,18 +61,20 @@ def train_finetuned(
     )
     _write(inputs, on, trained, folder / "model", workspace / "model")
     if trained.saliency is not None and inputs.ranks.is_first:
-        _write_saliency(inputs, trained.saliency, folder)
+        write_saliency(inputs, trained.saliency, folder)
     told = {"last_layer": last_layer(inputs, on.settings.bags)} if on.settings.bags.size else {}
     return {"mode": "finetune", **trained.facts, **told}
 
 
-def _write_saliency(inputs: TrainingInputs, saliency: NDArray[np.float64], folder: Path) -> None:
+def write_saliency(inputs: TrainingInputs, saliency: NDArray[np.float64], folder: Path) -> None:
     """saliency.parquet: uid, and how much the image spoke for its class; null where it was in no bag."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    uids = [str(row) for row in inputs.rows] if inputs.uids is None else inputs.uids(inputs.rows)
-    columns = {"uid": pa.array(uids, pa.string()), "saliency": pa.array(saliency.astype(np.float32), from_pandas=True)}
+    columns = {
+        "uid": pa.array(names_of(inputs, inputs.rows), pa.string()),
+        "saliency": pa.array(saliency.astype(np.float32), from_pandas=True),
+    }
     pq.write_table(pa.table(columns), folder / SALIENCY, compression="zstd")
 
 
@@ -91,6 +93,11 @@ def _first(inputs: TrainingInputs, on: OnImages) -> dict[str, torch.Tensor] | No
             'finetune.start = "previous" goes on from the round before, and the first round has none; set it in the second [[rounds]].'
         )
     model = load_model(on.previous, device="cpu", precision="float32")
+    if model.hidden is not None:
+        raise ReweighError(
+            "The round before ends in a hidden layer on features, which a finetuned network has not; set hidden_layer.width = 0 there, or "
+            'finetune.start = "backbone".'
+        )
     if model.backbone.module is None:
         raise ReweighError("The round before has no network to go on from: its backbone is pixels.")
     tensors = {f"backbone.{name}": value.clone() for name, value in model.backbone.module.state_dict().items()}
@@ -100,14 +107,16 @@ def _first(inputs: TrainingInputs, on: OnImages) -> dict[str, torch.Tensor] | No
 def finetune_task(
     inputs: TrainingInputs, on: OnImages, weights: NDArray[np.floating] | None, start: dict[str, torch.Tensor] | None
 ) -> FinetuneTask:
-    def names(rows: NDArray[np.int64]) -> list[str]:
-        return [str(row) for row in rows] if inputs.uids is None else list(inputs.uids(rows))
-
     return FinetuneTask(
         settings=on.settings, network=on.network, k=len(inputs.classes.names), rows=inputs.rows, targets=inputs.targets, labels=inputs.labels, weights=weights,
-        locate=on.locate, uids=names, images=on.images, device=on.device, precision=on.precision, seed=inputs.seed, ranks=inputs.ranks,
-        tensors=start, head=None if start is not None else _head(inputs, on, weights),
+        locate=on.locate, uids=lambda rows: names_of(inputs, rows), images=on.images, device=on.device, precision=on.precision,
+        seed=inputs.seed, ranks=inputs.ranks, tensors=start, head=None if start is not None else _head(inputs, on, weights),
     )  # fmt: skip
+
+
+def names_of(inputs: TrainingInputs, rows: NDArray[np.int64]) -> list[str]:
+    """What the rows are called: their uids where they are known."""
+    return [str(row) for row in rows] if inputs.uids is None else list(inputs.uids(rows))
 
 
 def _head(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,30 +16,35 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from reweigh.errors import ReweighError
 from reweigh.features.settings import BackboneSettings
 from reweigh.images.settings import ImageSettings
-from reweigh.images.views import EvaluationView
 from reweigh.optimization.schedules import scaled_rate
 from reweigh.probes.soft_targets import SoftTargets
 from reweigh.progress import Progress, silent
 from reweigh.ranks import ALONE, Ranks, summed
 from reweigh.training.bags import Saliency, bag_plan
 from reweigh.training.checkpoints import Checkpoint, last_checkpoint, write_checkpoint
-from reweigh.training.classifier import Classifier, make_classifier, put_head, put_tensors
+from reweigh.training.classifier import Classifier, make_classifier, memory_format_of, normaliser, put_head, put_tensors
 from reweigh.training.loader import Item, TrainingBatch, training_batches
 from reweigh.training.sampling import checked_weights, epoch_rows, steps_of_epoch
 from reweigh.training.settings import FinetuneSettings
 from reweigh.training.stepping import Part, Stepper
+from reweigh.training.stored_rows import Standardiser, StoredRows, hidden_classifier, stored_batches
 from reweigh.training.training_log import training_log
 
 if TYPE_CHECKING:
     from reweigh.catalog.tables import ImageLocation
 
 Rows = NDArray[np.int64]
+Read = Callable[[Iterable[tuple[int, Rows]]], Iterator[TrainingBatch]]
+"""Epochs and rows of the catalog -> a batch for each, in their order."""
 
 CHECKPOINT_SECONDS = 600.0
+STORED_CHECKPOINT_SECONDS = 60.0
+"""Of a hidden layer, whose epochs may last less than a checkpoint does."""
 NAMED = 8
 """Images that an error names."""
 MOST_WORKERS = 16
@@ -77,6 +82,10 @@ class FinetuneTask:
     """Of a classifier of the same shape to start from; None: the network's pretrained or random weights."""
     head: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
     """Weight (k, d) and bias (k,) that the last layer starts from; None: random, or that of `tensors`."""
+    stored: StoredRows | None = None
+    """Features that are read in the place of images, by a hidden layer in the place of the network."""
+    group: str = "finetune"
+    """Where the settings stand in a recipe, for errors."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +94,6 @@ class Finetuned:
 
     tensors: dict[str, torch.Tensor]
     """Of the whole `Classifier`, float32 on the CPU."""
-    view: EvaluationView
     facts: dict[str, Any]
     """What was done, as JSON; the same for equal trainings."""
     saliency: NDArray[np.float64] | None = None
@@ -120,20 +128,17 @@ def finetune(
     """
     workspace.mkdir(parents=True, exist_ok=True)
     schedule = schedule_of(task)
-    stepper, view = new_stepper(task, schedule)
-    training = _Training(task, schedule, stepper, view, workspace, key, name, progress)
+    stepper, read = new_stepper(task, schedule)
+    training = _Training(task, schedule, stepper, read, workspace, key, name, progress)
     done, unreadable = _resume(training, workspace, key=key)
     try:
         unreadable = training.run(done, unreadable)
     except torch.OutOfMemoryError as cause:
-        raise ReweighError(
-            f"{task.device} has too little memory for {training.rows_at_once} images of {view.size} pixels at once: lower "
-            f"finetune.micro_batch (gradients of a step add up, so the result stays the same), or finetune.network.input_size."
-        ) from cause
+        raise ReweighError(_said_too_little_memory(task, training.rows_at_once)) from cause
     stepper.let_go()
     return Finetuned(
-        tensors=stepper.trained_tensors(), view=view, facts=_facts(task, schedule, unreadable), saliency=training.salience()
-    )  # fmt: skip
+        tensors=stepper.trained_tensors(), facts=_facts(task, schedule, unreadable), saliency=training.salience()
+    )
 
 
 def schedule_of(task: FinetuneTask) -> Schedule:
@@ -146,7 +151,7 @@ def schedule_of(task: FinetuneTask) -> Schedule:
     wanted = task.settings.batch or chosen_batch(n, unit)
     if wanted % world or wanted < unit:
         raise ReweighError(
-            f"finetune.batch must be a multiple of the {world} processes"
+            f"{task.group}.batch must be a multiple of the {world} processes"
             f"{f' and hold a bag of {task.settings.bags.size} images for each' if unit > world else ''}, found {wanted}."
         )
     batch = max(min(wanted, n) // unit, 1) * unit
@@ -180,14 +185,14 @@ def epoch_plan(task: FinetuneTask, schedule: Schedule, epoch: int, *, whole: boo
     )  # fmt: skip
 
 
-def new_stepper(task: FinetuneTask, schedule: Schedule) -> tuple[Stepper, EvaluationView]:
-    """The classifier as training begins, on its device, and the view of its images."""
-    classifier, view = _start(task)
+def new_stepper(task: FinetuneTask, schedule: Schedule) -> tuple[Stepper, Read]:
+    """The classifier as training begins, on its device, and what reads its batches."""
+    classifier, normalise, read = _start_on_images(task) if task.stored is None else _start_on_stored(task, task.stored)
     made = Stepper(
-        classifier, view, task.settings, total=schedule.total, batch=schedule.batch, device=task.device, precision=task.precision,
+        classifier, normalise, task.settings, total=schedule.total, batch=schedule.batch, device=task.device, precision=task.precision,
         ranks=task.ranks,
     )  # fmt: skip
-    return made, view
+    return made, read
 
 
 def part_of(task: FinetuneTask, batch: TrainingBatch, loss_weights: NDArray[np.float64]) -> Part:
@@ -205,7 +210,7 @@ def part_of(task: FinetuneTask, batch: TrainingBatch, loss_weights: NDArray[np.f
     return batch.images[is_read], targets[is_read], weights[is_read]
 
 
-def _start(task: FinetuneTask) -> tuple[Classifier, EvaluationView]:
+def _start_on_images(task: FinetuneTask) -> tuple[Classifier, nn.Module, Read]:
     settings = task.settings
     classifier, view = make_classifier(
         task.network, k=task.k, dropout=settings.dropout, frozen_statistics=settings.frozen_statistics,
@@ -215,7 +220,26 @@ def _start(task: FinetuneTask) -> tuple[Classifier, EvaluationView]:
         put_tensors(classifier, task.tensors)
     if task.head is not None:
         put_head(classifier, torch.from_numpy(task.head[0]), torch.from_numpy(task.head[1]))
-    return classifier, view
+
+    def read(parts: Iterable[tuple[int, Rows]]) -> Iterator[TrainingBatch]:
+        items = (Item(epoch=epoch, rows=rows, locations=task.locate(rows)) for epoch, rows in parts)
+        return training_batches(
+            items, view, settings.augmentation, seed=task.seed, images=task.images, workers=workers_of(settings, task.device),
+            pinned=task.device.startswith("cuda"),
+        )  # fmt: skip
+
+    return classifier, normaliser(view, task.device, memory_format_of(classifier)), read
+
+
+def _start_on_stored(task: FinetuneTask, stored: StoredRows) -> tuple[Classifier, nn.Module, Read]:
+    classifier = hidden_classifier(
+        stored, k=task.k, dropout=task.settings.dropout, seed=task.seed, bags=task.settings.bags
+    )
+
+    def read(parts: Iterable[tuple[int, Rows]]) -> Iterator[TrainingBatch]:
+        return stored_batches(stored, (rows for _, rows in parts))
+
+    return classifier, Standardiser(stored).to(task.device), read
 
 
 def _resume(training: _Training, workspace: Path, *, key: str) -> tuple[int, dict[int, str]]:
@@ -235,10 +259,10 @@ class _Training:
     """The steps of one training, from the first one that is not done."""
 
     def __init__(
-        self, task: FinetuneTask, schedule: Schedule, stepper: Stepper, view: EvaluationView, workspace: Path, key: str,
+        self, task: FinetuneTask, schedule: Schedule, stepper: Stepper, read: Read, workspace: Path, key: str,
         name: str, progress: Progress,
     ) -> None:  # fmt: skip
-        self.task, self.schedule, self.stepper, self.view = task, schedule, stepper, view
+        self.task, self.schedule, self.stepper, self.read = task, schedule, stepper, read
         self.workspace, self.key, self.name, self.progress = workspace, key, name, progress
         self.rows_at_once = task.settings.micro_batch or schedule.batch // task.ranks.world
         size = task.settings.bags.size
@@ -255,10 +279,7 @@ class _Training:
         task, schedule = self.task, self.schedule
         kept = time.monotonic()
         interval = _Interval(time.monotonic())
-        batches = training_batches(
-            self._items(done), self.view, task.settings.augmentation, seed=task.seed, images=task.images,
-            workers=workers_of(task.settings, task.device), pinned=task.device.startswith("cuda"),
-        )  # fmt: skip
+        batches = self.read(self._read_from(done))
         with training_log(
             self.workspace, done=done, tensorboard=task.settings.tensorboard, is_kept=task.ranks.is_first
         ) as write:
@@ -306,11 +327,11 @@ class _Training:
             for step in range(max(done - epoch * n_steps, 0), n_steps):
                 yield epoch * n_steps + step, plan[step]
 
-    def _items(self, done: int) -> Iterator[Item]:
+    def _read_from(self, done: int) -> Iterator[tuple[int, Rows]]:
+        """Epoch and rows of the catalog of each part that is not done."""
         for step, positions in self._steps(done):
             for part in self._parts(positions):
-                rows = self.task.rows[part]
-                yield Item(epoch=step // self.schedule.n_steps, rows=rows, locations=self.task.locate(rows))
+                yield step // self.schedule.n_steps, self.task.rows[part]
 
     def _parts(self, positions: Rows) -> list[Rows]:
         """What goes through the network at once."""
@@ -352,8 +373,8 @@ class _Training:
         named = ", ".join(map(str, self.task.uids(rows[:NAMED])))
         raise ReweighError(
             f"The loss is not finite in epoch {epoch + 1}, step {at + 1}, on a batch of {len(rows)} images: {named}"
-            f"{' ...' if len(rows) > NAMED else ''}. Most often finetune.learning_rate ({self.task.settings.learning_rate:g}) is too high; "
-            'else try finetune.clip = 1, or finetune.autocast = "float32".'
+            f"{' ...' if len(rows) > NAMED else ''}. Most often {self.task.group}.learning_rate ({self.task.settings.learning_rate:g}) is too high"
+            + ("." if self.task.stored else '; else try finetune.clip = 1, or finetune.autocast = "float32".')
         )
 
     def _is_due(self, step: int) -> bool:
@@ -366,7 +387,17 @@ class _Training:
         every, at = self.task.settings.checkpoint_steps, step % self.schedule.n_steps + 1
         if every:
             return at % every == 0 or at == self.schedule.n_steps
-        return at == self.schedule.n_steps or seconds >= CHECKPOINT_SECONDS
+        if self.task.stored is None:
+            return at == self.schedule.n_steps or self._agreed(seconds >= CHECKPOINT_SECONDS)
+        return self._agreed(seconds >= STORED_CHECKPOINT_SECONDS)
+
+    def _agreed(self, is_so: bool) -> bool:
+        """What rank 0 finds: clocks differ, and all ranks must add up their saliency at the same step."""
+        ranks = self.task.ranks
+        if ranks.world == 1:
+            return is_so
+        told = torch.tensor([float(is_so and ranks.is_first)], device=self.task.device)
+        return bool(summed(ranks, told).item())
 
     def _keep(self, step: int, unreadable: dict[int, str]) -> None:
         saliency = None if self.saliency is None else self._all_saliency()
@@ -406,6 +437,16 @@ def _said(epoch: int, schedule: Schedule, figures: Mapping[str, float]) -> str:
     return (
         f"epoch {epoch + 1} of {schedule.epochs}, loss {figures['loss']:.3f}, agreement {figures['agreement']:.1%}, "
         f"{figures['images_per_second']:,.0f} images/s"
+    )
+
+
+def _said_too_little_memory(task: FinetuneTask, rows: int) -> str:
+    if task.stored is not None:
+        return f"{task.device} has too little memory for {rows} images at once: lower {task.group}.batch or {task.group}.width."
+    side = task.network.input_size
+    return (
+        f"{task.device} has too little memory for {rows} images{f' of {side} pixels' if side else ''} at once: lower finetune.micro_batch "
+        "(gradients of a step add up, so the result stays the same), or finetune.network.input_size."
     )
 
 

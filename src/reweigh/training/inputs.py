@@ -18,6 +18,7 @@ from reweigh.probes.linear import Uids
 from reweigh.probes.settings import ProbeSettings
 from reweigh.probes.soft_targets import SoftTargets
 from reweigh.ranks import ALONE, Ranks
+from reweigh.training.hidden_settings import HiddenLayerSettings
 from reweigh.training.settings import FinetuneSettings
 
 
@@ -63,6 +64,9 @@ class TrainingInputs:
     ranks: Ranks = ALONE
     on_images: OnImages | None = None
     """None where the images are not at hand: a probe needs none."""
+    hidden_layer: HiddenLayerSettings = field(default_factory=HiddenLayerSettings)
+    device: str = "cpu"
+    """Where a hidden layer is trained."""
 
     @property
     def is_plain(self) -> bool:

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
+from reweigh.features.hidden_layer import HiddenLayer
 from reweigh.features.model_folder import write_model
-from reweigh.probes.linear import Probe, fit_probe
+from reweigh.probes.linear import Head, Probe, fit_probe
 from reweigh.probes.soft_targets import SoftTargets
 from reweigh.progress import Progress, silent
 from reweigh.training.inputs import TrainingInputs
@@ -21,12 +22,13 @@ BASELINE = "baseline.safetensors"
 
 @dataclass(frozen=True, kw_only=True)
 class StoredHead:
-    """A linear head as it was stored; a `Head`."""
+    """What predicts from features, as it was stored; a `Head`."""
 
     weight: NDArray[np.float32]
-    """(k, d)"""
+    """(k, d), or (k, h) behind a hidden layer"""
     bias: NDArray[np.float32]
     """(k,)"""
+    hidden: HiddenLayer | None = None
 
 
 def train_probe(
@@ -49,7 +51,7 @@ def train_probe(
             synsets=inputs.classes.synsets,
         )
     if baseline is not None and inputs.ranks.is_first:
-        save_file({"weight": baseline.weight, "bias": baseline.bias}, folder / BASELINE)
+        write_baseline(folder, baseline)
     return {
         "mode": "probe",
         "rows": len(inputs.rows) if inputs.weights is None else int((inputs.weights > 0).sum()),
@@ -63,7 +65,18 @@ def read_baseline(folder: Path) -> StoredHead | None:
     """The head without weights; None where none was trained."""
     if not (folder / BASELINE).is_file():
         return None
-    return StoredHead(**load_file(folder / BASELINE))
+    stored = load_file(folder / BASELINE)
+    hidden = (
+        HiddenLayer(weight=stored["hidden.weight"], bias=stored["hidden.bias"]) if "hidden.weight" in stored else None
+    )
+    return StoredHead(weight=stored["weight"], bias=stored["bias"], hidden=hidden)
+
+
+def write_baseline(folder: Path, head: Head) -> None:
+    """What `read_baseline` reads."""
+    hidden = head.hidden
+    layers = {} if hidden is None else {"hidden.weight": hidden.weight, "hidden.bias": hidden.bias}
+    save_file({"weight": head.weight, "bias": head.bias, **layers}, folder / BASELINE)
 
 
 def _fit(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -40,11 +41,17 @@ class BagSettings:
 
     def __post_init__(self) -> None:
         if self.size < 0 or self.size == 1:
-            raise ReweighError(f"finetune.bags.size must be 0 (no bags), or 2 or more; found {self.size}.")
+            raise ReweighError(
+                f"finetune.bags.size, or hidden_layer.bags.size, must be 0 (no bags), or 2 or more; found {self.size}."
+            )
         if self.hidden < 1:
-            raise ReweighError(f"finetune.bags.hidden must be 1 or more, found {self.hidden}.")
+            raise ReweighError(
+                f"finetune.bags.hidden, or hidden_layer.bags.hidden, must be 1 or more, found {self.hidden}."
+            )
         if not 0 <= self.weight < float("inf"):
-            raise ReweighError(f"finetune.bags.weight must be a number of 0 or more, found {self.weight}.")
+            raise ReweighError(
+                f"finetune.bags.weight, or hidden_layer.bags.weight, must be a number of 0 or more, found {self.weight}."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,21 +128,7 @@ class FinetuneSettings:
         return self.start in ("backbone", "baseline")
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "log_steps"):
-            if getattr(self, name) < 1:
-                raise ReweighError(f"finetune.{name} must be 1 or more, found {getattr(self, name)}.")
-        for name in ("batch", "micro_batch", "checkpoint_steps", "weight_decay", "warmup_epochs", "clip"):
-            if getattr(self, name) < 0:
-                raise ReweighError(f"finetune.{name} must be 0 or more, found {getattr(self, name)}.")
-        for name in ("learning_rate", "head_rate"):
-            if not 0 < getattr(self, name) < float("inf"):
-                raise ReweighError(f"finetune.{name} must be a number above 0, found {getattr(self, name)}.")
-        for name in ("momentum", "label_smoothing", "dropout", "averaging"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ReweighError(f"finetune.{name} must be 0 or more and below 1, found {getattr(self, name)}.")
-        for name in ("q", "beta"):
-            if not 0 < getattr(self, name) <= 1:
-                raise ReweighError(f"finetune.{name} must lie above 0 and at most at 1, found {getattr(self, name)}.")
+        check_loop(self, "finetune")
         if self.bags.size and (self.augmentation.mixup or self.augmentation.cutmix):
             raise ReweighError(
                 "finetune.bags and mixup or cutmix do not go together: a mixed image has two classes, a bag has one."
@@ -150,3 +143,21 @@ class FinetuneSettings:
             raise ReweighError(
                 "finetune.network.name must be a name or backbone, the run's own; auto is what backbone.name means."
             )
+
+
+def check_loop(settings: object, group: str) -> None:
+    """Refuses numbers of the training loop that are out of range, those that these settings have; `group` names them."""
+
+    def refuse(names: str, fits: Callable[[float], bool], said: str) -> None:
+        for name in names.split():
+            value = getattr(settings, name, None)
+            if value is not None and not fits(value):
+                raise ReweighError(f"{group}.{name} must {said}, found {value}.")
+
+    refuse("epochs log_steps", lambda value: value >= 1, "be 1 or more")
+    refuse(
+        "batch micro_batch checkpoint_steps weight_decay warmup_epochs clip", lambda value: value >= 0, "be 0 or more"
+    )
+    refuse("learning_rate head_rate", lambda value: 0 < value < float("inf"), "be a number above 0")
+    refuse("momentum label_smoothing dropout averaging", lambda value: 0 <= value < 1, "be 0 or more and below 1")
+    refuse("q beta", lambda value: 0 < value <= 1, "lie above 0 and at most at 1")

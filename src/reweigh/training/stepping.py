@@ -12,7 +12,6 @@ import torch
 from torch import nn
 
 from reweigh.errors import ReweighError
-from reweigh.images.views import EvaluationView
 from reweigh.optimization.averaging import Average
 from reweigh.optimization.losses import row_losses
 from reweigh.optimization.optimizers import make_optimizer, parameter_groups, set_rate
@@ -20,7 +19,7 @@ from reweigh.optimization.schedules import rate_factor, scaled_rate
 from reweigh.ranks import Ranks
 from reweigh.training.bags import BAG_HEAD
 from reweigh.training.checkpoints import optimizer_tensors, restore_optimizer
-from reweigh.training.classifier import HEAD, Classifier, normaliser
+from reweigh.training.classifier import HEAD, Classifier
 from reweigh.training.mixing import Mixing, mix_images, mixed_losses, mixing_of_step
 from reweigh.training.settings import FinetuneSettings
 
@@ -36,14 +35,13 @@ class Stepper:
     """
 
     def __init__(
-        self, classifier: Classifier, view: EvaluationView, settings: FinetuneSettings, *, total: int, batch: int,
+        self, classifier: Classifier, normalise: nn.Module, settings: FinetuneSettings, *, total: int, batch: int,
         device: str, precision: str, ranks: Ranks,
     ) -> None:  # fmt: skip
         self.settings, self.total, self.ranks, self.device = settings, total, ranks, device
         self.kind = device.partition(":")[0]
         self.classifier = classifier.to(device).train()
-        self.format = _memory_format(classifier)
-        self.normalise = normaliser(view, device, self.format)
+        self.normalise = normalise
         self.arithmetic = arithmetic(settings.autocast, precision, self.kind)
         self.scaler = torch.amp.GradScaler(self.kind, enabled=self.arithmetic == torch.float16)
         groups = parameter_groups(
@@ -68,7 +66,7 @@ class Stepper:
     def step(
         self, parts: Sequence[Part], *, step: int, seed: int, n_steps: int, weight: float, shares: list[torch.Tensor] | None = None
     ) -> torch.Tensor:  # fmt: skip
-        """One step on this rank's parts (images uint8 (b, 3, s, s), targets (b,) or (b, k), weights (b,)); gradients add up.
+        """One step on this rank's parts (images as `normalise` takes them, targets (b,) or (b, k), weights (b,)); gradients add up.
 
         `weight`: the sum of the weights of the step on all ranks, by which the losses are divided.
         With bags, `shares` gets each part's (b,) shares of the images in their bags.
@@ -197,13 +195,6 @@ def arithmetic(autocast: str, precision: str, kind: str) -> torch.dtype:
         raise ReweighError('finetune.autocast = "float16" needs a GPU; on a CPU take bfloat16 or float32.')
     found: torch.dtype = getattr(torch, name)
     return found
-
-
-def _memory_format(module: nn.Module) -> torch.memory_format:
-    """The order that the network's convolutions have their weights in."""
-    weights = (part.weight for part in module.modules() if isinstance(part, nn.Conv2d))
-    last = any(w.is_contiguous(memory_format=torch.channels_last) and not w.is_contiguous() for w in weights)
-    return torch.channels_last if last else torch.contiguous_format
 
 
 def _state_of(seed: int, rank: int, step: int) -> int:

@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 
 from reweigh.training.finetuning import FinetuneTask, new_stepper, part_of, schedule_of
-from reweigh.training.loader import Item, training_batches
 
 SPEED_ROWS = 32
 """Images a measured step; small, as only the ratio counts."""
@@ -21,13 +20,10 @@ def seconds_per_image(task: FinetuneTask) -> float:
     On a GPU workers decode beside the network, which this does not count on: the estimate is high there.
     """
     n = min(task.settings.micro_batch or SPEED_ROWS, SPEED_ROWS, len(task.rows))
-    few = replace(task, settings=replace(task.settings, compile=False), weights=None)
-    stepper, view = new_stepper(few, schedule_of(few))
+    few = replace(task, settings=replace(task.settings, compile=False, workers=0), weights=None)
+    stepper, read = new_stepper(few, schedule_of(few))
     chosen = task.rows[np.linspace(0, len(task.rows) - 1, n).astype(np.int64)]
-    items = [Item(epoch=epoch, rows=chosen, locations=task.locate(chosen)) for epoch in range(STEPS)]
-    batches = training_batches(
-        items, view, task.settings.augmentation, seed=task.seed, images=task.images, workers=0, pinned=False
-    )
+    batches = read((epoch, chosen) for epoch in range(STEPS))
     seconds = []
     for step in range(STEPS):
         begun = time.perf_counter()

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from reweigh import __version__
 from reweigh.errors import ReweighError
-from reweigh.features.model_folder import TENSORS, Model, load_model
+from reweigh.features.hidden_layer import HiddenLayer
+from reweigh.features.model_folder import TENSORS, Model, load_model, logits
 from reweigh.images.views import EvaluationView
 from reweigh.progress import Progress, silent
 from reweigh.runs.exports.exported import Exported
@@ -99,7 +100,7 @@ def largest_difference(model: Model, data: bytes) -> float:
         images = (rng.integers(0, 256, (n, 3, side, side)) * contrast).astype(np.uint8)
         found.append(session.run([OUTPUT], {INPUT: images})[0])
         features = model.backbone.forward(torch.from_numpy(images)).numpy()
-        expected.append(features @ model.weight.T + model.bias)
+        expected.append(logits(model, features))
     return relative_difference(np.concatenate(found), np.concatenate(expected))
 
 
@@ -116,10 +117,9 @@ def _network(model: Model) -> torch.nn.Module:
 
     view, backbone = model.backbone.view, model.backbone.module
     body = torch.nn.Flatten() if backbone is None else backbone.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    head = torch.nn.Linear(model.weight.shape[1], len(model.bias))
-    with torch.no_grad():
-        head.weight.copy_(torch.from_numpy(model.weight))
-        head.bias.copy_(torch.from_numpy(model.bias))
+    head: torch.nn.Module = _linear(model)
+    if model.hidden is not None:
+        head = torch.nn.Sequential(_linear(model.hidden), torch.nn.ReLU(), head)
     mean = torch.tensor(view.mean).mul(255).view(3, 1, 1)
     scale = torch.tensor(view.std).mul(255).reciprocal().view(3, 1, 1)
 
@@ -137,6 +137,16 @@ def _network(model: Model) -> torch.nn.Module:
             return logits
 
     return Network().eval().requires_grad_(False)
+
+
+def _linear(layer: Model | HiddenLayer) -> torch.nn.Linear:
+    import torch
+
+    made = torch.nn.Linear(layer.weight.shape[1], len(layer.bias))
+    with torch.no_grad():
+        made.weight.copy_(torch.from_numpy(layer.weight))
+        made.bias.copy_(torch.from_numpy(layer.bias))
+    return made
 
 
 def _metadata(model: Model) -> dict[str, str]:
