@@ -16,6 +16,7 @@ from reweigh.layouts.animal_10n import index_animal_10n, recognise_animal_10n
 from reweigh.layouts.cifar_n import index_cifar_n, recognise_cifar_n
 from reweigh.layouts.cleannet import index_cleannet, recognise_cleannet
 from reweigh.layouts.clothing1m import index_clothing1m, recognise_clothing1m
+from reweigh.layouts.cnwl import index_cnwl, recognise_cnwl
 from reweigh.layouts.folder import index_folder, recognise_folder
 from reweigh.layouts.food101n import index_food101n, recognise_food101n
 from reweigh.layouts.hf_dataset import index_hf_dataset, recognise_hf_dataset
@@ -94,6 +95,11 @@ LAYOUTS: dict[str, LayoutInfo] = {
     ),
     "webdataset": LayoutInfo("tars of samples: key.jpg, key.cls, key.json, key.txt", index_webdataset, recognise_webdataset),
     "animal-10n": LayoutInfo("ANIMAL-10N with training/ and testing/", index_animal_10n, recognise_animal_10n),
+    "cnwl": LayoutInfo(
+        "mini-ImageNet with controlled noise: split/ with its lists", index_cnwl, recognise_cnwl,
+        {"split": "the list of training images, such as red_noise_nl_0.4", "noise": "annotations or name: how wrong web images are told",
+         "images": "folder below which all images lie"},
+    ),
     "table": LayoutInfo(
         "a CSV, JSON-lines or Parquet file", index_table, recognise_table,
         {"columns": "{our column: theirs}", "tar": "tars that the images are members of", "hierarchy": "file with the tree of the classes"},
