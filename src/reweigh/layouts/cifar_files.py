@@ -28,6 +28,7 @@ from reweigh.layouts.cifar_pickles import (
     read_names,
 )
 from reweigh.layouts.content import content_hash, hashing
+from reweigh.layouts.folders import first_folders
 from reweigh.layouts.indexing import index_rows
 from reweigh.progress import Progress
 
@@ -62,7 +63,7 @@ def index_official(
 def find_file(source: Path, names: tuple[str, ...]) -> Path | None:
     """The first of these files in the folder or one level below it."""
     for name in names:
-        for folder in [source, *sorted(p for p in source.iterdir() if p.is_dir())]:
+        for folder in [source, *first_folders(source)]:
             if (folder / name).is_file():
                 return folder / name
     return None

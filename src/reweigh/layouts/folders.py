@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from reweigh.catalog.findings import Findings
@@ -19,6 +20,18 @@ def folders_in(path: Path) -> list[Path]:
         if is_unicode(p.name) and not p.name.startswith(".") and p.is_dir() and not _is_ours(p)
     ]
     return sorted(found, key=lambda p: natural_order(p.name))
+
+
+def first_folders(path: Path, most: int = 20) -> list[Path]:
+    """A few folders in the folder, by name: where to look for a form's signs without reading a set of millions."""
+    names = sorted(name for name in os.listdir(path) if not name.startswith(".") and is_unicode(name))  # noqa: PTH208 names
+    return list(islice((path / name for name in names if os.path.isdir(path / name)), most))  # noqa: PTH112 False for odd links
+
+
+def first_files(path: Path, ending: str, most: int = 1000) -> list[Path]:
+    """Those of the first entries of a folder whose names end so, by name."""
+    with os.scandir(path) as entries:
+        return sorted(path / entry.name for entry in islice(entries, most) if entry.name.endswith(ending))
 
 
 def files_below(folder: str, above: frozenset[tuple[int, int]] = frozenset()) -> Iterator[str]:

@@ -20,6 +20,7 @@ from reweigh.catalog.findings import Findings
 from reweigh.catalog.tables import Catalog, plain_classes
 from reweigh.errors import ReweighError, nearest
 from reweigh.layouts.class_lists import ClassList, class_list_of, classes_of_labels, distinct
+from reweigh.layouts.folders import first_files, first_folders
 from reweigh.layouts.indexing import index_rows
 from reweigh.layouts.json_files import whole_json
 from reweigh.layouts.recognition import Certainty, Recognition
@@ -72,7 +73,9 @@ def recognise_hf_dataset(source: Path) -> Recognition | None:
     for name in ("dataset_dict.json", "state.json"):
         if (source / name).is_file() and (name != "state.json" or (source / "dataset_info.json").is_file()):
             return Recognition(Certainty.CERTAIN, name)
-    files = [path for own in _parquet_files(source).values() for path in own]
+    folders = [source, *first_folders(source)] if source.is_dir() else []
+    files = [path for folder in folders for path in first_files(folder, ".parquet")] if folders else [source]
+    files = [path for path in files if path.suffix == ".parquet" and path.is_file()]
     if not files:
         return None
     try:

@@ -24,7 +24,7 @@ from reweigh.catalog.tables import Catalog, plain_classes
 from reweigh.catalog.text_numbers import text_numbers
 from reweigh.errors import ReweighError, nearest
 from reweigh.layouts.class_lists import ClassList, class_list_of, classes_of_labels, distinct
-from reweigh.layouts.folders import files_below
+from reweigh.layouts.folders import files_below, first_folders
 from reweigh.layouts.image_names import is_image, is_unicode
 from reweigh.layouts.indexing import batched, index_rows
 from reweigh.layouts.recognition import Certainty, Recognition
@@ -89,7 +89,9 @@ def recognise_imagefolder(source: Path) -> Recognition | None:
     """metadata.csv, .jsonl or .parquet with a column file_name."""
     if not source.is_dir():
         return None
-    for path in _found(source):
+    folders = [source, *first_folders(source)]
+    folders += [below for folder in folders[1:] for below in first_folders(folder)]
+    for path in (folder / name for folder in folders for name in NAMES if (folder / name).is_file()):
         try:
             if _file_column(column_names(path), path):
                 return Recognition(Certainty.CERTAIN, f"{path.relative_to(source)} with file names")

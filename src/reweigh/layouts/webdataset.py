@@ -20,6 +20,7 @@ from reweigh.catalog.tables import Catalog, plain_classes
 from reweigh.errors import ReweighError
 from reweigh.images.tar_members import Member, is_tar, read_members
 from reweigh.layouts.class_lists import ClassList, class_list_of, classes_of_labels, read_class_list
+from reweigh.layouts.folders import first_files, first_folders
 from reweigh.layouts.image_names import is_unicode
 from reweigh.layouts.indexing import batched, index_rows
 from reweigh.layouts.recognition import Certainty, Recognition
@@ -77,10 +78,10 @@ def index_webdataset(source: Path, output: Path, options: Mapping[str, Any], *, 
 
 def recognise_webdataset(source: Path) -> Recognition | None:
     """A tar that begins with members of one key, an image among them."""
-    tars = (
-        [source] if source.is_file() else [p for p in _below(source) if p.suffix == ".tar"] if source.is_dir() else []
-    )
-    if not tars or not is_tar(tars[0]):
+    folders = [source, *first_folders(source)] if source.is_dir() else []
+    tars = [path for folder in folders for path in first_files(folder, ".tar")] if folders else [source]
+    tars = [path for path in tars if path.suffix == ".tar" and path.is_file()]
+    if not tars:
         return None
     try:
         names = [member.name for member in islice(read_members(tars[0]), 12)]
@@ -100,7 +101,7 @@ def recognise_webdataset(source: Path) -> Recognition | None:
 
 def _below(source: Path) -> list[Path]:
     """Tars in the folder and in the folders in it."""
-    return sorted(path for pattern in ("*", "*/*") for path in source.glob(pattern) if path.is_file() and is_tar(path))
+    return sorted(path for pattern in ("*", "*/*") for path in source.glob(pattern) if is_tar(path) and path.is_file())
 
 
 def _tars(source: Path) -> list[Path]:
