@@ -27,6 +27,7 @@ from reweigh.layouts.recognition import Certainty, Recognition
 from reweigh.layouts.table import index_table, recognise_table
 from reweigh.layouts.tiny_imagenet import index_tiny_imagenet, recognise_tiny_imagenet
 from reweigh.layouts.webdataset import index_webdataset, recognise_webdataset
+from reweigh.layouts.weblyfg import index_weblyfg, recognise_weblyfg
 from reweigh.layouts.webvision import index_webvision, recognise_webvision
 from reweigh.progress import Progress, silent
 
@@ -99,6 +100,10 @@ LAYOUTS: dict[str, LayoutInfo] = {
         "mini-ImageNet with controlled noise: split/ with its lists", index_cnwl, recognise_cnwl,
         {"split": "the list of training images, such as red_noise_nl_0.4", "noise": "annotations or name: how wrong web images are told",
          "images": "folder below which all images lie"},
+    ),
+    "weblyfg": LayoutInfo(
+        "WebFG-496 and WebiNat-5089, also with lists of path:label", index_weblyfg, recognise_weblyfg,
+        {"images": "folder that the lists' paths are relative to"},
     ),
     "table": LayoutInfo(
         "a CSV, JSON-lines or Parquet file", index_table, recognise_table,
