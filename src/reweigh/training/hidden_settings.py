@@ -18,11 +18,11 @@ class HiddenLayerSettings:
 
     width: int = 0
     """Units of the layer; 0: none, the probe is linear and nothing below is read."""
-    epochs: int = 30
+    epochs: int = 10
     """How often each image is seen, 1 or more."""
     batch: int = 0
     """Images a step, of all processes together; 0: chosen, about a sixteenth of the images, 16 to 256."""
-    learning_rate: float = 0.001
+    learning_rate: float = 0.003
     """Of 256 images a step, scaled in proportion to the batch, for AdamW on features of mean 0 and deviation 1. Above 0."""
     weight_decay: float = 0.01
     """Of all but biases, 0 or more."""
