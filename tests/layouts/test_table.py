@@ -348,3 +348,11 @@ def test_ranks_below_1_are_not_known_and_those_below_0_are_counted(tmp_path: Pat
     catalog = index(source, tmp_path / "c")
     assert column(catalog, "rank") == [None, None, 1, None, None]
     assert "2 ranks are below 0 and were taken as not known (1 is the first)" in catalog.counts["warnings"]
+
+
+def test_a_file_name_with_a_line_end_is_told_in_one_line(tmp_path: Path) -> None:
+    source = table(tmp_path / "t", 'file,label\n"a\nb.jpg",0\nc.jpg,1\n', images=False)
+    with pytest.raises(ReweighError) as error:
+        index(source, tmp_path / "c")
+    assert "\n" not in str(error.value)
+    assert "e.g. a b.jpg: looked below" in str(error.value)
