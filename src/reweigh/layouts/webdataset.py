@@ -92,7 +92,7 @@ def recognise_webdataset(source: Path) -> Recognition | None:
     beside = {ending for key, ending in pairs if key in keys and ending in READ}
     if not beside:
         return None
-    is_sure = "cls" in beside or "json" in beside
+    is_sure = ("cls" in beside or "json" in beside) and not tars[0].with_suffix(".parquet").exists()  # of img2dataset
     return Recognition(
         Certainty.CERTAIN if is_sure else Certainty.LIKELY,
         f"{tars[0].name} with samples of jpg and {', '.join(sorted(beside))}",
