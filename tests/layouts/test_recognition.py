@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,8 +24,9 @@ from tests.layouts.test_webdataset import shards
 from tests.layouts.test_weblyfg import web_bird
 from tests.layouts.webvision_miniature import make_webvision, make_webvision_2
 
+from reweigh.errors import ReweighError
 from reweigh.layouts.recognition import Certainty
-from reweigh.layouts.table_of_layouts import LAYOUTS, recognise
+from reweigh.layouts.table_of_layouts import LAYOUTS, index, recognise
 
 MAKERS: dict[str, tuple[str, Callable[[Path], Path]]] = {
     "WebVision 1.0": ("webvision", make_webvision),
@@ -59,3 +62,40 @@ def test_a_set_is_recognised_as_itself_alone(case: str, tmp_path: Path) -> None:
 
 def test_every_layout_is_here() -> None:
     assert {name for name, _ in MAKERS.values()} | {"table", "folder"} == set(LAYOUTS)
+
+
+@pytest.mark.parametrize("case", MAKERS)
+def test_read_as_any_other_form_a_set_is_a_catalog_or_one_line(case: str, tmp_path: Path) -> None:
+    MAKERS[case][1](tmp_path / "set")
+    for name in LAYOUTS:
+        try:
+            index(tmp_path / "set", tmp_path / "catalog", layout=name)
+            shutil.rmtree(tmp_path / "catalog")
+        except ReweighError as error:
+            assert "\n" not in str(error)
+        assert [path.name for path in tmp_path.iterdir()] == ["set"]
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_folders_and_pipes_in_the_place_of_files_are_told(name: str, tmp_path: Path) -> None:
+    signs = (
+        "train.json",
+        "metadata.csv",
+        "state.json",
+        "dataset_info.json",
+        "wnids.txt",
+        "classes.txt",
+        "0.tar",
+        "00000.parquet",
+        "a.jpg",
+    )
+    for sign in signs:
+        (tmp_path / "folders" / sign).mkdir(parents=True)
+    (tmp_path / "pipes").mkdir()
+    for sign in signs:
+        os.mkfifo(tmp_path / "pipes" / sign)
+    for source in ("folders", "pipes"):
+        recognise_all = [info.recognise(tmp_path / source) for info in LAYOUTS.values()]
+        assert all(found is None or found.certainty < Certainty.CERTAIN for found in recognise_all)
+        with pytest.raises(ReweighError):
+            index(tmp_path / source, tmp_path / "catalog", layout=name)

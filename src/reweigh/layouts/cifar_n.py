@@ -18,6 +18,7 @@ from reweigh.images.tar_members import read_members
 from reweigh.layouts.cifar_files import find_file, has_images, index_official
 from reweigh.layouts.cifar_pickles import HUNDRED, NAMES, TEN, CifarSet
 from reweigh.layouts.content import MISSING
+from reweigh.layouts.folders import files_in
 from reweigh.layouts.indexing import index_rows, row_batches
 from reweigh.layouts.recognition import Certainty, Recognition
 from reweigh.progress import Progress, silent
@@ -71,9 +72,7 @@ def _index_jpegs(
     source: Path, output: Path, options: Mapping[str, Any], findings: Findings, *, progress: Progress
 ) -> Catalog:
     """Rows of both lists whose image is a member of a tar beside them, or a file."""
-    members = {
-        m.name: (tar.name, m.offset, m.length) for tar in sorted(source.glob("*.tar")) for m in read_members(tar)
-    }
+    members = {m.name: (tar.name, m.offset, m.length) for tar in files_in(source, "*.tar") for m in read_members(tar)}
 
     def rows() -> Iterator[tuple[Any, ...]]:
         for split in ("train", "test"):
@@ -94,7 +93,7 @@ def _index_jpegs(
 
 def _missing(source: Path) -> str:
     """Why an image is not there; half of the JPEG form lies in an archive that has to be unpacked first."""
-    packed = sorted(path.name for path in source.glob("*.tar.gz"))
+    packed = [path.name for path in files_in(source, "*.tar.gz")]
     return f"{MISSING} ({', '.join(packed)} is not unpacked)" if packed else MISSING
 
 

@@ -23,6 +23,7 @@ from reweigh.catalog.grouping import position
 from reweigh.catalog.tables import Catalog, Classes, plain_classes
 from reweigh.errors import ReweighError, look_up
 from reweigh.layouts.clothing1m_folders import are_class_folders, index_class_folders
+from reweigh.layouts.folders import files_in
 from reweigh.layouts.image_places import Place, asked_folder, best_place, described
 from reweigh.layouts.indexing import batched, index_rows
 from reweigh.layouts.labels_by_path import (
@@ -116,7 +117,7 @@ def _has_lists(folder: Path) -> bool:
 
 
 def _no_lists(source: Path) -> str:
-    packed = sorted(p.name for p in source.glob("annotation*.zip"))
+    packed = [p.name for p in files_in(source, "annotation*.zip")]
     hint = f" {packed[0]} is not unpacked." if packed else f" Is {source} the folder that holds images/ and the lists?"
     return f"No lists of Clothing1M in {source} or {source / 'annotations'}: looked for noisy_label_kv.txt, clean_label_kv.txt and key lists.{hint}"
 
@@ -169,7 +170,7 @@ def _read_lists(folder: Path, wanted: tuple[str, ...], k: int, findings: Finding
 
 def _noisy_list(folder: Path, keys: Mapping[str, Path], findings: Findings) -> Path | None:
     """The list of noisy labels; a shortened one (noisy_label_kv_260K.txt) where there is but that one."""
-    path, others = folder / "noisy_label_kv.txt", sorted(folder.glob("noisy_label_kv_*.txt"))
+    path, others = folder / "noisy_label_kv.txt", files_in(folder, "noisy_label_kv_*.txt")
     if path.is_file():
         return path
     if len(others) == 1:

@@ -28,6 +28,11 @@ def first_folders(path: Path, most: int = 20) -> list[Path]:
     return list(islice((path / name for name in names if os.path.isdir(path / name)), most))  # noqa: PTH112 False for odd links
 
 
+def files_in(folder: Path, pattern: str) -> list[Path]:
+    """Files of a folder, or below it, that match, by name; a folder or a pipe of such a name is none."""
+    return sorted(path for path in folder.glob(pattern) if path.is_file())
+
+
 def first_files(path: Path, ending: str, most: int = 1000) -> list[Path]:
     """Those of the first entries of a folder whose names end so, by name."""
     with os.scandir(path) as entries:

@@ -17,7 +17,7 @@ from reweigh.catalog.findings import Findings
 from reweigh.catalog.grouping import position
 from reweigh.catalog.tables import Catalog, plain_classes
 from reweigh.errors import ReweighError, nearest
-from reweigh.layouts.folders import folders_in, images_below
+from reweigh.layouts.folders import files_in, folders_in, images_below
 from reweigh.layouts.image_places import asked_folder
 from reweigh.layouts.indexing import batched, index_rows, row_batches
 from reweigh.layouts.json_files import is_plain_path, whole_json
@@ -78,7 +78,7 @@ def _no_folders(source: Path) -> str:
     if source.name in (IMAGES, META):
         return f"No {lacks} in {source}: name the folder above it, {source.parent}."
     below = [p.name for p in folders_in(source) if (p / META).is_dir()] if source.is_dir() else []
-    packed = sorted(p.name for p in source.glob("*.zip"))
+    packed = [p.name for p in files_in(source, "*.zip")]
     hint = (
         f" {below[0]} has it: name {source / below[0]}."
         if below

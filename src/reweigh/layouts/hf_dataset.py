@@ -20,7 +20,7 @@ from reweigh.catalog.findings import Findings
 from reweigh.catalog.tables import Catalog, plain_classes
 from reweigh.errors import ReweighError, nearest
 from reweigh.layouts.class_lists import ClassList, class_list_of, classes_of_labels, distinct
-from reweigh.layouts.folders import first_files, first_folders
+from reweigh.layouts.folders import files_in, first_files, first_folders
 from reweigh.layouts.indexing import index_rows
 from reweigh.layouts.json_files import whole_json
 from reweigh.layouts.recognition import Certainty, Recognition
@@ -264,7 +264,7 @@ def _parquet_files(source: Path) -> dict[str, list[Path]]:
     """Split -> Parquet files, by the first word of the file's name, else its folder's name, else train."""
     if source.is_file():
         return {"train": [source]} if source.suffix == ".parquet" else {}
-    files = sorted(source.glob("*.parquet")) + sorted(source.glob("*/*.parquet")) if source.is_dir() else []
+    files = files_in(source, "*.parquet") + files_in(source, "*/*.parquet")
     found: dict[str, list[Path]] = {}
     for path in files:
         words = (re.split(r"[-_.]", path.name)[0].lower(), path.parent.name.lower())

@@ -137,7 +137,7 @@ def _found(source: Path) -> list[Path]:
     for folder, inner, files in os.walk(source):
         depth = len(Path(folder).relative_to(source).parts)
         inner[:] = sorted(name for name in inner if not name.startswith(".")) if depth < DEEPEST else []
-        found += [Path(folder) / name for name in NAMES if name in files]
+        found += [Path(folder) / name for name in NAMES if name in files and (Path(folder) / name).is_file()]
     return found
 
 

@@ -18,7 +18,7 @@ from reweigh.catalog.tables import Catalog
 from reweigh.errors import ReweighError
 from reweigh.layouts.class_synsets import wnid_classes
 from reweigh.layouts.content import MISSING
-from reweigh.layouts.folders import folders_in, images_below
+from reweigh.layouts.folders import files_in, folders_in, images_below
 from reweigh.layouts.image_names import is_image, is_unicode
 from reweigh.layouts.imagenet_devkit import ANSWERS, DevkitClass, find_devkit, read_answers, read_devkit_classes
 from reweigh.layouts.indexing import index_rows, row_batches
@@ -205,7 +205,7 @@ def _test(folder: Path, source: Path, findings: Findings) -> Iterator[Row]:
 
 def _no_splits(source: Path) -> str:
     below = [p.name for p in folders_in(source) if (p / "train").is_dir() or (p / "val").is_dir()]
-    tars = sorted(p.name for p in source.glob("*.tar*"))
+    tars = [p.name for p in files_in(source, "*.tar*")]
     if WNID.fullmatch(source.name) or _folders_by_wnid(source):
         hint = f"It has folders of classes itself: name the folder above it, {source.parent}, or use --layout folder."
     elif below:
@@ -216,7 +216,7 @@ def _no_splits(source: Path) -> str:
 
 
 def _no_wnids(train: Path) -> str:
-    packed = sorted(p.name for p in train.glob("n*.tar"))
+    packed = [p.name for p in files_in(train, "n*.tar")]
     if packed:
         return f"{train} has {len(packed):,} tars and no folder a class: unpack each into a folder of its name, {packed[0]} into {packed[0][:-4]}/."
     return f"No folder named by a wnid, such as n01440764, in {train}; found {_some(sorted(_names(train)))}. Is it unpacked?"

@@ -20,6 +20,7 @@ from reweigh.catalog.tables import Catalog, plain_classes
 from reweigh.errors import ReweighError, nearest
 from reweigh.images.tar_members import read_members
 from reweigh.layouts.class_lists import ClassList, class_list_of, classes_of_labels, distinct
+from reweigh.layouts.folders import files_in
 from reweigh.layouts.indexing import index_rows
 from reweigh.layouts.recognition import Certainty, Recognition
 from reweigh.layouts.table_columns import columns_beside, texts_of
@@ -80,7 +81,7 @@ def recognise_img2dataset(source: Path) -> Recognition | None:
     """Shards of five digits with the columns key and status."""
     if not source.is_dir():
         return None
-    for path in sorted(source.glob("*.parquet"))[:3]:
+    for path in files_in(source, "*.parquet")[:3]:
         try:
             if SHARD.fullmatch(path.name) and set(NEEDED) <= set(pq.read_schema(path).names):
                 return Recognition(Certainty.CERTAIN, f"{path.name} with key and status")
@@ -90,12 +91,8 @@ def recognise_img2dataset(source: Path) -> Recognition | None:
 
 
 def _open(source: Path, findings: Findings) -> Shards:
-    paths = sorted(p for p in source.glob("*.parquet") if SHARD.fullmatch(p.name)) if source.is_dir() else []
-    alone = (
-        sorted(p.name for p in source.glob("*.tar") if not p.with_suffix(".parquet").exists())
-        if source.is_dir()
-        else []
-    )
+    paths = [p for p in files_in(source, "*.parquet") if SHARD.fullmatch(p.name)]
+    alone = [p.name for p in files_in(source, "*.tar") if not p.with_suffix(".parquet").exists()]
     if alone:
         findings.warnings.append(
             f"{len(alone)} tars have no Parquet file beside them and were left out: {', '.join(alone[:3])}"

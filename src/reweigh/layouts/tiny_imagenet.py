@@ -16,7 +16,7 @@ from reweigh.catalog.tables import Catalog
 from reweigh.errors import ReweighError
 from reweigh.layouts.class_synsets import Described, wnid_classes
 from reweigh.layouts.content import MISSING
-from reweigh.layouts.folders import files_below, folders_in, images_below
+from reweigh.layouts.folders import files_below, files_in, folders_in, images_below
 from reweigh.layouts.image_names import is_image, is_unicode
 from reweigh.layouts.indexing import index_rows, row_batches
 from reweigh.layouts.recognition import Certainty, Recognition
@@ -61,7 +61,7 @@ def recognise_tiny_imagenet(source: Path) -> Recognition | None:
 
 def _no_wnids(source: Path) -> str:
     below = [p.name for p in folders_in(source) if (p / WNIDS).is_file()] if source.is_dir() else []
-    zips = sorted(p.name for p in source.glob("*.zip"))
+    zips = [p.name for p in files_in(source, "*.zip")]
     hint = f" {below[0]} has it: name {source / below[0]}." if below else f" {zips[0]} is not unpacked." if zips else ""
     return f"No {WNIDS} in {source}: Tiny-ImageNet has it beside train/, val/ and test/.{hint}"
 

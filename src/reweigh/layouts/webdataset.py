@@ -20,7 +20,7 @@ from reweigh.catalog.tables import Catalog, plain_classes
 from reweigh.errors import ReweighError
 from reweigh.images.tar_members import Member, is_tar, read_members
 from reweigh.layouts.class_lists import ClassList, class_list_of, classes_of_labels, read_class_list
-from reweigh.layouts.folders import first_files, first_folders
+from reweigh.layouts.folders import files_in, first_files, first_folders
 from reweigh.layouts.image_names import is_unicode
 from reweigh.layouts.indexing import batched, index_rows
 from reweigh.layouts.recognition import Certainty, Recognition
@@ -101,7 +101,7 @@ def recognise_webdataset(source: Path) -> Recognition | None:
 
 def _below(source: Path) -> list[Path]:
     """Tars in the folder and in the folders in it."""
-    return sorted(path for pattern in ("*", "*/*") for path in source.glob(pattern) if is_tar(path) and path.is_file())
+    return sorted(path for pattern in ("*", "*/*") for path in files_in(source, pattern) if is_tar(path))
 
 
 def _tars(source: Path) -> list[Path]:

@@ -14,6 +14,7 @@ from reweigh.catalog.findings import Findings
 from reweigh.catalog.tables import Catalog, Classes, plain_classes
 from reweigh.errors import ReweighError
 from reweigh.layouts.folder import index_folder
+from reweigh.layouts.folders import files_in
 from reweigh.layouts.image_places import Place, asked_folder, best_place, described
 from reweigh.layouts.indexing import index_rows, row_batches
 from reweigh.layouts.recognition import Certainty, Recognition
@@ -69,7 +70,7 @@ def recognise_weblyfg(source: Path) -> Recognition | None:
 
 
 def _nothing(source: Path) -> str:
-    parts = sorted(p.name for p in source.glob("*.tar.gz*")) if source.is_dir() else []
+    parts = [p.name for p in files_in(source, "*.tar.gz*")]
     hint = (
         f" {parts[0]} is not unpacked{' (its parts are joined by cat)' if '.part' in parts[0] else ''}."
         if parts

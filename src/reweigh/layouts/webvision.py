@@ -17,6 +17,7 @@ import pyarrow as pa
 from reweigh.catalog.findings import Findings
 from reweigh.catalog.tables import Catalog, Classes
 from reweigh.errors import ReweighError, look_up
+from reweigh.layouts.folders import files_in
 from reweigh.layouts.indexing import index_rows, row_batches
 from reweigh.layouts.recognition import Certainty, Recognition
 from reweigh.layouts.tar_places import TarPlaces
@@ -209,7 +210,7 @@ def _tell(queries: Queries, meta: Meta | None, name: str, findings: Findings) ->
 
 
 def _packed(root: Path, name: str) -> str:
-    tars = sorted(p.name for p in root.glob("*.tar") if name == "all" or p.name.startswith((name, "webvision_train")))
+    tars = [p.name for p in files_in(root, "*.tar") if name == "all" or p.name.startswith((name, "webvision_train"))]
     return f" ({', '.join(tars[:3])} {'is' if len(tars) == 1 else 'are'} not unpacked)" if tars else ""
 
 

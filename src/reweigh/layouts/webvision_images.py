@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from reweigh.catalog.findings import Findings
 from reweigh.errors import ReweighError
+from reweigh.layouts.folders import files_in
 from reweigh.layouts.tar_places import TarPlaces, find_places, read_places
 from reweigh.layouts.text_lists import is_inside, read_lines
 
@@ -82,7 +83,7 @@ def find_images(root: Path, path: Path, part: str, asked: str | None, tars: TarP
 
 def read_tars(root: Path) -> TarPlaces | None:
     """The images of the archives in the folder, read in place; None where there is no plain tar with any."""
-    tars = [path for path in sorted(root.glob("*.tar")) if path.name != "info.tar"]
+    tars = [path for path in files_in(root, "*.tar") if path.name != "info.tar"]
     return read_places(tars, root) if tars else None
 
 
