@@ -109,7 +109,7 @@ def test_the_lines_of_use_run_as_they_stand(tmp_path: Path, name: str, capsys: p
     space: dict[str, Any] = {"images": torch.zeros((1, 3, backbone.view.size, backbone.view.size), dtype=torch.uint8)}
     exec(lines.replace("FOLDER", str(folder)).replace("IMAGE", str(image)), space)
     if name == "pixels":
-        assert space["logits"].shape == (1, 2)
+        assert space["class_logits"].shape == (1, 2)
         return
     assert capsys.readouterr().out.split()[0] in names
     assert len(load_model(folder, device="cpu", precision="float32").class_names) == 2

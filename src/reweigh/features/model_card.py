@@ -130,7 +130,7 @@ from reweigh.features.model_folder import load_model, logits
 
 model = load_model(Path("FOLDER"), device="cpu", precision="float32")
 features = model.backbone.forward(images)  # images: uint8 (b, 3, s, s), cut as model.backbone.view says
-found = logits(model, features.numpy())  # (b, classes), in the order of model.class_names
+class_logits = logits(model, features.numpy())  # (b, classes), in the order of model.class_names
 ```
 """
 
