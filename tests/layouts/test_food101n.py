@@ -104,6 +104,32 @@ def test_food_101_is_the_test_set_under_the_same_classes(tmp_path: Path, form: s
         assert {r["uid"]: r["file"] for r in files}[PIE] == f"food/images/{PIE}" and catalog.root == tmp_path
 
 
+@pytest.mark.parametrize("header", ["", "class_name\n"])
+def test_what_was_said_of_held_out_classes_is_withheld(tmp_path: Path, header: str) -> None:
+    source, columns = food(tmp_path / "food"), ["uid", "verified", "verification", "withheld"]
+    (source / "meta" / "held_out.txt").write_text(f"{header}waffles\nhot_and_sour_soup\n")
+    given_files = ("held_out.txt", str(source / "meta" / "held_out.txt"))
+    for number, given_file in enumerate(given_files):
+        catalog = index(source, tmp_path / str(number), options={"held_out": given_file})
+        rows = {row.pop("uid"): tuple(row.values()) for row in read_columns(catalog, columns).to_pylist()}
+        assert rows[SOUP] == (None, "val", "wrong") and rows[SOUP_2] == (None, None, None)
+        assert rows[PIE] == (True, "train", None)
+        assert "1 verification labels of 2 classes are withheld" in catalog.counts["notes"]
+
+
+def test_a_list_of_held_out_classes_is_checked(tmp_path: Path) -> None:
+    source = food(tmp_path / "food")
+    for text, message in [
+        ("wafles\n", "none of the 3 classes.* Did you mean 'waffles'"), ("waffles\nwaffles\n", "class 'waffles' stands twice"),
+        ("class_name\n", "a header and no class"), ("", "is empty"),
+    ]:  # fmt: skip
+        (source / "meta" / "held_out.txt").write_text(text)
+        with pytest.raises(ReweighError, match=message):
+            index(source, tmp_path / "c", options={"held_out": "held_out.txt"})
+    with pytest.raises(ReweighError, match=r"No nowhere\.txt in "):
+        index(source, tmp_path / "c", options={"held_out": "nowhere.txt"})
+
+
 def test_a_class_that_the_list_lacks_is_an_error_with_its_line(tmp_path: Path) -> None:
     source, test = food(tmp_path / "food"), food101(tmp_path / "food-101")
     (test / "meta" / "test.txt").write_text("apple_pie/1005649\nwafles/971\n")

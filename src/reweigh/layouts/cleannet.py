@@ -20,7 +20,7 @@ from reweigh.errors import ReweighError, look_up, nearest
 from reweigh.layouts.image_names import natural_order
 from reweigh.layouts.indexing import index_rows, row_batches
 from reweigh.layouts.recognition import Certainty, Recognition
-from reweigh.layouts.text_lists import Line, first_lines, is_inside, read_lines
+from reweigh.layouts.text_lists import Line, first_lines, is_inside, read_lines, read_names
 from reweigh.progress import Progress, silent
 
 SPLITS = {"train": "train", "val": "val", "all": "train"}
@@ -154,12 +154,7 @@ def _class_names(path: Path, split: str, form: int, options: Mapping[str, Any], 
         unheard = Findings()  # the rows are read, and what is odd about them is told, once more below
         return sorted({row.class_name for row in read_rows(path, split, form, unheard)}, key=natural_order)
     place = Path(asked) if Path(asked).exists() else (source if source.is_dir() else source.parent) / asked
-    names = [line.text for line in read_lines(place, Findings())]
-    names = names[1:] if names[0] == "class_name" else names  # Food-101N's list has this header, CleanNet's has none
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None or not names:
-        raise ReweighError(f"{place}: {f'class {twice!r} stands twice' if twice else 'a header and no class'}.")
-    return names
+    return read_names(place, Findings())
 
 
 def _images(path: Path, split: str, form: int, options: Mapping[str, Any], source: Path) -> tuple[Path, str]:

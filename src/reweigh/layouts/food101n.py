@@ -23,7 +23,7 @@ from reweigh.layouts.indexing import batched, index_rows, row_batches
 from reweigh.layouts.json_files import is_plain_path, whole_json
 from reweigh.layouts.labels_by_path import LabelsByPath, find_labels, labels_by_path, path_numbers
 from reweigh.layouts.recognition import Certainty, Recognition
-from reweigh.layouts.text_lists import first_lines, is_inside, read_lines, read_pairs
+from reweigh.layouts.text_lists import check_names, first_lines, is_inside, read_lines, read_names, read_pairs
 from reweigh.progress import Progress, silent
 
 IMAGES, META = "images", "meta"
@@ -31,7 +31,7 @@ LIST, CLASSES = "imagelist.tsv", "classes.txt"
 VERIFIED = {"train": "verified_train.tsv", "val": "verified_val.tsv"}
 HEADER = "class_name"
 """How the first line of each list begins; Food-101's own lists have no such line."""
-COLUMNS = ("uid", "file", "split", "label", "verified", "verification")
+COLUMNS = ("uid", "file", "split", "label", "verified", "verification", "withheld")
 OUTSIDE = "path that leads out of the folder"
 
 
@@ -39,13 +39,15 @@ def index_food101n(source: Path, output: Path, options: Mapping[str, Any], *, pr
     """The folder that holds images/ and meta/. All images are for training; `verified` is what a person said of the label.
 
     Column `verification`: train or val, the list that says it. Option `test`: the folder of Food-101, whose test images are
-    the split test; one list of classes serves both.
+    the split test; one list of classes serves both. Option `held_out`: a list of classes that count as verified by nobody
+    (CleanNet's transfer from some classes to others); what was said of their images is `right` or `wrong` in column `withheld`.
     Raises ReweighError for missing folders and a row of an unknown class, naming the line.
     """
     if not (source / IMAGES).is_dir() or not (source / META).is_dir():
         raise ReweighError(_no_folders(source))
     findings = Findings()
     names = _class_names(source, findings)
+    held_out = _held_out(source, options, names)
     test = _food101(source, options)
     if test is None:
         findings.notes.append("no test set: Food-101's is given by --option test=FOLDER")
@@ -53,9 +55,9 @@ def index_food101n(source: Path, output: Path, options: Mapping[str, Any], *, pr
     below = source.relative_to(root).as_posix() + "/" if source != root else ""
 
     def rows() -> Iterator[tuple[Any, ...]]:
-        yield from _rows(source, f"{below}{IMAGES}/", names, findings)
+        yield from _withholding(_rows(source, f"{below}{IMAGES}/", names, findings), held_out, findings)
         if test is not None:
-            yield from _test_rows(test, root, names, findings)
+            yield from ((*row, None) for row in _test_rows(test, root, names, findings))
 
     return index_rows(
         output, row_batches(rows(), COLUMNS), plain_classes(names), findings, layout="food101n", options=options, source=source,
@@ -104,10 +106,24 @@ def _class_names(source: Path, findings: Findings) -> list[str]:
         f"{CLASSES} has the header {names[0][:40]!r}" if is_header else f"{CLASSES} has no header line"
     )
     names = names[1:] if is_header else names
-    twice = next((name for name, after in zip(sorted(names), sorted(names)[1:], strict=False) if name == after), None)
-    if twice is not None or not names:
-        raise ReweighError(f"{path}: {f'class {twice!r} stands twice' if twice else 'a header and no class'}.")
+    check_names(names, path)
     return names
+
+
+def _held_out(source: Path, options: Mapping[str, Any], names: Sequence[str]) -> frozenset[int]:
+    """Labels of the classes in the list that the option `held_out` names: from where the user stands, or else in meta/."""
+    asked = options.get("held_out")
+    if asked is None:
+        return frozenset()
+    path = Path(asked) if Path(asked).is_file() else source / META / asked
+    label = {name: number for number, name in enumerate(names)}
+    listed = read_names(path, Findings())
+    unknown = next((name for name in listed if name not in label), None)
+    if unknown is not None:
+        raise ReweighError(
+            f"{path}: {unknown[:60]!r} is none of the {len(label):,} classes.{nearest(unknown[:60], label)}"
+        )
+    return frozenset(label[name] for name in listed)
 
 
 def _rows(source: Path, prefix: str, names: Sequence[str], findings: Findings) -> Iterator[tuple[Any, ...]]:
@@ -151,6 +167,20 @@ def _listed(source: Path, label: Mapping[str, int], findings: Findings) -> Itera
             yield key, _label(key, label, path, line.number)
         else:
             findings.skip(OUTSIDE, [key])
+
+
+def _withholding(
+    rows: Iterable[tuple[Any, ...]], held_out: frozenset[int], findings: Findings
+) -> Iterator[tuple[Any, ...]]:
+    """The rows with column `withheld`: what a person said of an image of a class that is held out, which `verified` then lacks."""
+    withheld = 0
+    for *row, label, verified, verification in rows:
+        is_withheld = verified is not None and label in held_out
+        withheld += is_withheld
+        said = None if not is_withheld else "right" if verified else "wrong"
+        yield (*row, label, None if is_withheld else verified, verification, said)
+    if held_out:
+        findings.notes.append(f"{withheld:,} verification labels of {len(held_out):,} classes are withheld")
 
 
 def _verified_keys(path: Path, label: Mapping[str, int], findings: Findings) -> Iterator[tuple[str, int]]:

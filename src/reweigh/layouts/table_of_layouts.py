@@ -89,7 +89,8 @@ LAYOUTS: dict[str, LayoutInfo] = {
     ),
     "food101n": LayoutInfo(
         "Food-101N with meta/imagelist.tsv", index_food101n, recognise_food101n,
-        {"test": "folder of Food-101, whose test images become the split test"},
+        {"test": "folder of Food-101, whose test images become the split test",
+         "held_out": "list of classes whose verification labels are withheld, to measure transfer to them"},
     ),
     "img2dataset": LayoutInfo(
         "the output of img2dataset: files, tars or Parquet", index_img2dataset, recognise_img2dataset, {"label": "column of the labels"}

@@ -5,9 +5,9 @@ from __future__ import annotations
 import gzip
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 
 from reweigh.catalog.findings import Findings
@@ -47,6 +47,24 @@ def read_lines(path: Path, findings: Findings, *, widest: int = WIDEST) -> Itera
                 yield Line(number, text)
     if not found:
         raise ReweighError(f"{path} is empty: a list of images has a line an image. Is the download complete?")
+
+
+def read_names(path: Path, findings: Findings) -> list[str]:
+    """A name of a class a line, without the header `class_name`, which Food-101N's lists have and CleanNet's lack.
+
+    Raises ReweighError for a name that stands twice and a header alone, and as `read_lines`.
+    """
+    names = [line.text for line in read_lines(path, findings)]
+    names = names[1:] if names[0] == "class_name" else names
+    check_names(names, path)
+    return names
+
+
+def check_names(names: Sequence[str], path: Path) -> None:
+    """Raises ReweighError for a class that stands twice in a list, and for a list of none."""
+    twice = next((name for name, after in pairwise(sorted(names)) if name == after), None)
+    if twice is not None or not names:
+        raise ReweighError(f"{path}: {f'class {twice!r} stands twice' if twice else 'a header and no class'}.")
 
 
 def read_pairs(path: Path, findings: Findings, *, mark: str | None = None) -> Iterator[tuple[int, str, str]]:
