@@ -1,7 +1,7 @@
 """Layout `cleannet`: the lists of CleanNet's own code (kuanghuei/clean-net), a line an image, tabs between.
 
 train, val: key, [address,] class name, verification label, features; all: key, [address,] class name, features. Which of them a
-file is has to be said: lists with as many columns mean different things. Features are not read; of `ref` there are no images.
+file is has to be said: lists with as many columns mean different things. Features are not read here (`cleannet_features`).
 """
 
 from __future__ import annotations
@@ -42,6 +42,8 @@ class CleanNetRow:
     key: str
     class_name: str
     verified: bool | None
+    features: str
+    """Numbers with commas between, as they stand."""
 
 
 def index_cleannet(source: Path, output: Path, options: Mapping[str, Any], *, progress: Progress = silent) -> Catalog:
@@ -56,7 +58,7 @@ def index_cleannet(source: Path, output: Path, options: Mapping[str, Any], *, pr
     if not path.is_file():
         raise ReweighError(f"No {path.name} in {source}: name the list itself, with --option split=train, val or all.")
     findings = Findings()
-    form = _form(path, split, findings)
+    form = column_count(path, split, findings)
     names = _class_names(path, split, form, options, source)
     label = {name: number for number, name in enumerate(names)}
     root, prefix = _images(path, split, form, options, source)
@@ -101,6 +103,11 @@ def read_rows(path: Path, split: str, form: int, findings: Findings) -> Iterator
         yield _row(path, split, line, fields)
 
 
+def names_of_classes(path: Path, split: str, form: int) -> list[str]:
+    """The classes in a list, in natural order; what is odd about its rows is told by who reads them for good."""
+    return sorted({row.class_name for row in read_rows(path, split, form, Findings())}, key=natural_order)
+
+
 def _row(path: Path, split: str, line: Line, fields: list[str]) -> CleanNetRow:
     """A line of a list of `split`; the address in the second of its columns, where it has one, is passed over."""
     has_address = len(fields) == (4 if split == "all" else 5)
@@ -119,7 +126,7 @@ def _row(path: Path, split: str, line: Line, fields: list[str]) -> CleanNetRow:
                 f"{path}, line {line.number}: verification label {verification[:40]!r} is none of 1, 0 and -1; is it the list `all`?"
             )
         verified = VERIFIED[verification]
-    return CleanNetRow(line.number, fields[0].strip(), fields[at].strip(), verified)
+    return CleanNetRow(line.number, fields[0].strip(), fields[at].strip(), verified, fields[-1])
 
 
 def _split(options: Mapping[str, Any]) -> str:
@@ -134,8 +141,8 @@ def _split(options: Mapping[str, Any]) -> str:
     return str(split)
 
 
-def _form(path: Path, split: str, findings: Findings) -> int:
-    """How many columns the first line has; those that the list may have are checked."""
+def column_count(path: Path, split: str, findings: Findings) -> int:
+    """How many columns the first line has. Raises ReweighError for others than the list may have."""
     first = next(read_lines(path, findings, widest=WIDEST))
     columns = first.text.count("\t") + 1
     expected = (3, 4) if split == "all" else (4, 5)
@@ -151,8 +158,7 @@ def _class_names(path: Path, split: str, form: int, options: Mapping[str, Any], 
     """Those of the option `class_list`, in its order; else those in the list, in natural order."""
     asked = options.get("class_list")
     if asked is None:
-        unheard = Findings()  # the rows are read, and what is odd about them is told, once more below
-        return sorted({row.class_name for row in read_rows(path, split, form, unheard)}, key=natural_order)
+        return names_of_classes(path, split, form)
     place = Path(asked) if Path(asked).exists() else (source if source.is_dir() else source.parent) / asked
     return read_names(place, Findings())
 
