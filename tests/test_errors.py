@@ -24,3 +24,14 @@ def test_nothing_near_is_said_with_nothing() -> None:
     assert nearest("zzz", ["a", "b"]) == ""
     with pytest.raises(ReweighError, match="there are: none"):
         look_up("x", {}, kind="thing")
+
+
+def test_a_message_is_one_line_whatever_names_are_in_it() -> None:
+    # a line end, an escape that would colour the terminal, a lone surrogate, U+2028
+    assert str(ReweighError("no 'a\nb\x1b[31m\udcff\u2028'")) == r"no 'a\nb\x1b[31m\udcff\u2028'"
+    assert str(ReweighError("café 猫")) == "café 猫"
+
+
+def test_a_message_without_end_is_cut() -> None:
+    said = str(ReweighError("begin " + "x" * 10_000 + " end"))
+    assert len(said) == 2005 and said.startswith("begin x") and said.endswith("x end") and " ... " in said

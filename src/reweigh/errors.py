@@ -8,13 +8,26 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+LONGEST = 2000
+"""Characters of a message; names that came from data have no end."""
+
 
 class ReweighError(Exception):
     """A mistake that the user can mend. Its message is one line; the command line prints it without a traceback."""
 
+    def __init__(self, message: str) -> None:
+        super().__init__(one_line(message))
+
 
 class ReweighWarning(UserWarning):
     """What a caller in Python should know although the result stands; the command line prints it as a note."""
+
+
+def one_line(text: str) -> str:
+    """The text with what would end its line, or steer a terminal, written out; names and values come from anybody's files."""
+    if len(text) > LONGEST:
+        text = f"{text[: LONGEST - 500]} ... {text[-500:]}"
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def nearest(name: str, names: Iterable[str]) -> str:

@@ -156,3 +156,12 @@ def test_bytes_changed_anywhere_give_members_or_one_error(tmp_path: Path) -> Non
         except ReweighError:
             continue
         assert all(0 <= m.offset <= m.offset + m.length <= len(broken) for m in found)
+
+
+def test_a_tar_cut_within_a_header_is_not_whole(tmp_path: Path) -> None:
+    path = tar_of(tmp_path / "x.tar", member("a.jpg"), member("b.jpg"), data=b"a", form=tarfile.USTAR_FORMAT)
+    whole = path.read_bytes()
+    for size in (1, 120, 200, 300, 511):  # behind a.jpg's header and block: within b.jpg's header
+        path.write_bytes(whole[: 1024 + size])
+        with pytest.raises(ReweighError, match=r"x\.tar is not a whole tar: no header at byte 1,024"):
+            list(read_members(path))

@@ -126,7 +126,9 @@ def test_what_does_not_fit_is_said_and_nothing_is_left_behind(tmp_path: Path) ->
         index(source, tmp_path / "c")
     cut = save_dict(tmp_path / "cut") / "train" / "data-00000-of-00002.arrow"
     cut.write_bytes(cut.read_bytes()[:-900])
-    with pytest.raises(ReweighError, match=r"data-00000-of-00002.arrow cannot be read: .*Is the download complete"):
+    with pytest.raises(
+        ReweighError, match=r"data-00000-of-00002.arrow cannot be read as arrow: .*Is the download complete"
+    ):
         index(tmp_path / "cut", tmp_path / "c")
     with pytest.raises(ReweighError, match=r"No data set in .*: looked for dataset_dict.json or state.json"):
         index(tmp_path, tmp_path / "c", layout="hf-dataset")
@@ -140,6 +142,22 @@ def test_what_does_not_fit_is_said_and_nothing_is_left_behind(tmp_path: Path) ->
 def test_a_label_beyond_the_names_is_an_error(tmp_path: Path) -> None:
     save_arrow(tmp_path / "s", [table(3, label=[0, 1, 7])])
     with pytest.raises(ReweighError, match=r"label 7 of 'train/00000002' is out of range: the 3 classes are 0..2"):
+        index(tmp_path / "s", tmp_path / "c")
+
+
+def test_a_number_beyond_int32_in_place_of_a_label_is_an_error(tmp_path: Path) -> None:
+    save_arrow(tmp_path / "s", [table(3, label=[0, 1, 1 << 48])])
+    with pytest.raises(ReweighError, match=r"label 281474976710656 of 'train/00000002' is over 2,147,483,647"):
+        index(tmp_path / "s", tmp_path / "c")
+
+
+def test_wrong_offsets_in_an_arrow_file_are_told_before_anything_is_read_by_them(tmp_path: Path) -> None:
+    save_arrow(tmp_path / "s", [table(2)])
+    path = tmp_path / "s" / "data-00000-of-00001.arrow"
+    whole, offsets = path.read_bytes(), b"\0\0\0\0\7\0\0\0\x0e\0\0\0"  # of captions "photo 0" and "photo 1"
+    assert whole.count(offsets) == 1
+    path.write_bytes(whole.replace(offsets, b"\0\0\0\0\xff\xff\xff\x7f\x0e\0\0\0"))
+    with pytest.raises(ReweighError, match=r"arrow cannot be read as arrow: .*offset"):
         index(tmp_path / "s", tmp_path / "c")
 
 

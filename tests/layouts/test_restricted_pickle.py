@@ -119,3 +119,20 @@ def test_a_plain_npy_needs_no_pickle(tmp_path: Path) -> None:
     np.save(data, np.arange(3))
     (tmp_path / "x.npy").write_bytes(data.getvalue())
     assert read_pickle(tmp_path / "x.npy").tolist() == [0, 1, 2]
+
+
+def test_a_number_in_a_pickle_allots_nothing(tmp_path: Path) -> None:
+    # \x80\x02 protocol 2, ] empty list, r + four bytes: number it 2^31 - 1 (room for as many objects), . stop
+    (tmp_path / "memo").write_bytes(b"\x80\x02]r\xff\xff\xff\x7f.")
+    with pytest.raises(ReweighError, match="object 2 numbered 2,147,483,647"):
+        read_pickle(tmp_path / "memo")
+    # numpy's _reconstruct(ndarray, (2^31 - 1,), 'd'), and ndarray called by itself
+    for call in (b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\n", b"cnumpy\nndarray\n"):
+        (tmp_path / "shape").write_bytes(b"\x80\x02" + call + b"J\xff\xff\xff\x7f\x85U\x01d\x87R.")
+        with pytest.raises(ReweighError, match="is refused or broken as a pickle of arrays"):
+            read_pickle(tmp_path / "shape")
+    np.save(tmp_path / "x.npy", np.zeros(4))
+    whole = (tmp_path / "x.npy").read_bytes()
+    (tmp_path / "x.npy").write_bytes(whole.replace(b"(4,), }     ", b"(99999999,)}"))
+    with pytest.raises(ReweighError, match=r"an array of shape \(99999999,\) in 160 bytes"):
+        read_pickle(tmp_path / "x.npy")

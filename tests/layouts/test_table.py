@@ -355,4 +355,38 @@ def test_a_file_name_with_a_line_end_is_told_in_one_line(tmp_path: Path) -> None
     with pytest.raises(ReweighError) as error:
         index(source, tmp_path / "c")
     assert "\n" not in str(error.value)
-    assert "e.g. a b.jpg: looked below" in str(error.value)
+    assert r"e.g. a\nb.jpg: looked below" in str(error.value)
+
+
+def test_a_packed_table_is_named_as_the_user_knows_it(tmp_path: Path) -> None:
+    source = table(tmp_path / "t", "file,label\n" + "a.jpg,0,7\n" * 3)
+    whole = gzip.compress(source.read_bytes())
+    packed = source.with_name("labels.csv.gz")
+    packed.write_bytes(whole)
+    with pytest.raises(ReweighError, match=r"t/labels\.csv\.gz cannot be read as csv: .*Expected 2 columns, got 3"):
+        index(packed, tmp_path / "c")
+    packed.write_bytes(whole[:-9])
+    with pytest.raises(
+        ReweighError, match=r"t/labels\.csv\.gz is no whole \.gz: Compressed file ended before .*download complete"
+    ):
+        index(packed, tmp_path / "c")
+    source.write_bytes(b"file,label\na.jpg,caf\xe9,7\n")
+    with pytest.raises(ReweighError, match=r"t/labels\.csv cannot be read as csv: .*Expected 2 columns, got 3"):
+        index(source, tmp_path / "c")
+
+
+def test_texts_in_parquet_that_are_no_unicode_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"a")
+    broken = pa.Array.from_buffers(
+        pa.string(), 1, [None, pa.array([0, 2], pa.int32()).buffers()[1], pa.py_buffer(b"\xe9x")]
+    )
+    pq.write_table(pa.table({"file": ["a.jpg"], "label": ["cat"], "title": broken}), tmp_path / "x.parquet")
+    with pytest.raises(ReweighError, match=r"x\.parquet cannot be read as parquet: .*Invalid UTF8"):
+        index(tmp_path / "x.parquet", tmp_path / "c")
+
+
+def test_a_name_that_no_file_can_have_is_a_missing_file(tmp_path: Path) -> None:
+    source = table(tmp_path / "t", f"file,label\na.jpg,0\n{'x' * 300}.jpg,1\nb.jpg,1\n", images=False)
+    for name in ("a.jpg", "b.jpg"):
+        (source.parent / name).write_bytes(name.encode())
+    assert index(source, tmp_path / "c").n == 2

@@ -77,6 +77,8 @@ def _members(path: Path, data: mmap.mmap) -> Iterator[Member]:
             data.madvise(mmap.MADV_DONTNEED)  # else what was read counts as this process's memory
             kept_from = at
         header = data[at : at + BLOCK]
+        if len(header) < BLOCK:
+            raise _not_whole(path, at)
         simple = None if long_name is not None or pax else _simple(header, at + BLOCK, size)
         if simple is not None:
             yield simple
@@ -84,8 +86,8 @@ def _members(path: Path, data: mmap.mmap) -> Iterator[Member]:
             continue
         if header == ZEROS:
             return
-        if len(header) < BLOCK or (header[257:262] != b"ustar" and not _has_checksum(header)):
-            raise ReweighError(f"{path} is not a whole tar: no header at byte {at:,} (is the download complete?).")
+        if header[257:262] != b"ustar" and not _has_checksum(header):
+            raise _not_whole(path, at)
         kind, length, start = header[156:157], _number(path, header[124:136], at), at + BLOCK
         if kind in PAX or kind in LONG_NAME + LONG_LINK or kind == PAX_GLOBAL:
             if length > LARGEST_HEADER or start + length > size:
@@ -102,6 +104,10 @@ def _members(path: Path, data: mmap.mmap) -> Iterator[Member]:
                 )
             long_name, pax = None, {}
         at = start + -(-length // BLOCK) * BLOCK
+
+
+def _not_whole(path: Path, at: int) -> ReweighError:
+    return ReweighError(f"{path} is not a whole tar: no header at byte {at:,} (is the download complete?).")
 
 
 def _simple(header: bytes, start: int, size: int) -> Member | None:

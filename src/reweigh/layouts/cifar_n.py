@@ -18,7 +18,7 @@ from reweigh.images.tar_members import read_members
 from reweigh.layouts.cifar_files import find_file, has_images, index_official
 from reweigh.layouts.cifar_pickles import HUNDRED, NAMES, TEN, CifarSet
 from reweigh.layouts.content import MISSING
-from reweigh.layouts.folders import files_in
+from reweigh.layouts.folders import files_in, is_file
 from reweigh.layouts.indexing import index_rows, row_batches
 from reweigh.layouts.recognition import Certainty, Recognition
 from reweigh.progress import Progress, silent
@@ -78,7 +78,7 @@ def _index_jpegs(
         for split in ("train", "test"):
             for row in _read_rows(source / f"{split}_labels.csv", options["labels"] if split == "train" else "clean"):
                 file = row["file"]
-                place = members.get(file) or ((file, None, None) if (source / file).is_file() else None)
+                place = members.get(file) or ((file, None, None) if is_file(source / file) else None)
                 if place is None:
                     findings.skip(_missing(source), [file])
                 else:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import json
 import re
 import tempfile
 import unicodedata
-import zlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -107,7 +105,7 @@ def read_class_rows(path: Path) -> list[dict[str, str]]:
             whole_text(path, Path(scratch)).path.open(encoding="utf-8-sig", newline="") as file,
         ):
             rows = list(csv.DictReader(file))
-    except (csv.Error, EOFError, gzip.BadGzipFile, zlib.error) as cause:
+    except csv.Error as cause:
         raise ReweighError(f"{path} is not a CSV that can be read: {cause}.") from cause
     if not rows:
         raise ReweighError(f"{path} lists no class.")

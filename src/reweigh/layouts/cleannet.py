@@ -6,7 +6,6 @@ file is has to be said: lists with as many columns mean different things. Featur
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import Any
 from reweigh.catalog.findings import Findings
 from reweigh.catalog.tables import Catalog, plain_classes
 from reweigh.errors import ReweighError, look_up, nearest
+from reweigh.layouts.folders import is_file
 from reweigh.layouts.image_names import natural_order
 from reweigh.layouts.indexing import index_rows, row_batches
 from reweigh.layouts.recognition import Certainty, Recognition
@@ -173,7 +173,6 @@ def _images(path: Path, split: str, form: int, options: Mapping[str, Any], sourc
         return folder.resolve(), ""
     keys = [row.key.replace("\\", "/") for row in islice(read_rows(path, split, form, Findings()), PROBED)]
     there = {
-        prefix: sum(os.path.isfile(path.parent / prefix / key) for key in keys if is_inside(key))  # noqa: PTH113
-        for prefix in ("", "images/")
+        prefix: sum(is_file(path.parent / prefix / key) for key in keys if is_inside(key)) for prefix in ("", "images/")
     }
     return path.parent, max(there, key=lambda prefix: there[prefix])

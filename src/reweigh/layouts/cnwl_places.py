@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from reweigh.layouts.folders import folders_in
+from reweigh.layouts.folders import folders_in, is_file
 
 MOST_FOLDERS = 50
 SUBFOLDERS = ("", "{label}/", "{split}/", "{split}/{label}/")
@@ -41,7 +40,7 @@ def find_pattern(samples: Sequence[tuple[str, int]], folders: Sequence[Path], sp
         for below in SUBFOLDERS:
             for ending in ENDINGS:
                 pattern = Pattern(folder, below, ending)
-                there = sum(os.path.isfile(pattern.path(*sample, split)) for sample in samples)  # noqa: PTH113
+                there = sum(is_file(pattern.path(*sample, split)) for sample in samples)
                 if there == len(samples):
                     return pattern
                 best, most = (pattern, there) if there > most else (best, most)

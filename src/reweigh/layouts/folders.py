@@ -28,6 +28,11 @@ def first_folders(path: Path, most: int = 20) -> list[Path]:
     return list(islice((path / name for name in names if os.path.isdir(path / name)), most))  # noqa: PTH112 False for odd links
 
 
+def is_file(path: str | Path) -> bool:
+    """Whether a file is there that a data set names; False, where `Path.is_file` raises, for names that no file can have."""
+    return os.path.isfile(path)  # noqa: PTH113
+
+
 def files_in(folder: Path, pattern: str) -> list[Path]:
     """Files of a folder, or below it, that match, by name; a folder or a pipe of such a name is none."""
     return sorted(path for path in folder.glob(pattern) if path.is_file())

@@ -17,7 +17,7 @@ from reweigh.catalog.findings import Findings
 from reweigh.catalog.grouping import position
 from reweigh.catalog.tables import Catalog, plain_classes
 from reweigh.errors import ReweighError, nearest
-from reweigh.layouts.folders import files_in, folders_in, images_below
+from reweigh.layouts.folders import files_in, folders_in, images_below, is_file
 from reweigh.layouts.image_places import asked_folder
 from reweigh.layouts.indexing import batched, index_rows, row_batches
 from reweigh.layouts.json_files import is_plain_path, whole_json
@@ -142,7 +142,7 @@ def _rows(source: Path, prefix: str, names: Sequence[str], findings: Findings) -
             numbers = path_numbers([key for key, _ in block])
             is_new = position(numbers, listed) < 0
             for (key, number), new, said in zip(block, is_new.tolist(), _said(verified, numbers), strict=True):
-                if new and os.path.isfile(source / IMAGES / key):  # noqa: PTH113 False for names that no file can have
+                if new and is_file(source / IMAGES / key):
                     yield key, prefix + key, "train", number, *said
                 elif new:
                     findings.skip(f"row of {name} without an image", [key])

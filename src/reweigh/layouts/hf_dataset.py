@@ -8,23 +8,22 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from reweigh.catalog.findings import Findings
 from reweigh.catalog.tables import Catalog, plain_classes
 from reweigh.errors import ReweighError, nearest
+from reweigh.layouts.arrow_batches import CUT, explained, parquet_batches, parquet_schema, whole
 from reweigh.layouts.class_lists import ClassList, class_list_of, classes_of_labels, distinct
-from reweigh.layouts.folders import files_in, first_files, first_folders
+from reweigh.layouts.folders import files_in, first_files, first_folders, is_file
 from reweigh.layouts.indexing import index_rows
 from reweigh.layouts.json_files import whole_json
 from reweigh.layouts.recognition import Certainty, Recognition
-from reweigh.layouts.table_columns import SPLIT_NAMES, columns_beside, texts_of
+from reweigh.layouts.table_columns import SPLIT_NAMES, columns_beside, numbers_of, texts_of
 from reweigh.layouts.written_images import FOLDER, images_beside, write_image
 from reweigh.progress import Progress, silent
 
@@ -79,8 +78,8 @@ def recognise_hf_dataset(source: Path) -> Recognition | None:
     if not files:
         return None
     try:
-        schema = pq.read_schema(files[0])
-    except (pa.ArrowInvalid, OSError):
+        schema = parquet_schema(files[0])
+    except ReweighError:
         return None
     if not _image_columns(schema):
         return None
@@ -196,41 +195,29 @@ def _labels(saved: Saved, classes: ClassList, part: pa.Table, uids: pa.Array) ->
         return pa.array([-1] * part.num_rows, pa.int32())
     values = part[saved.label].combine_chunks()
     if saved.classes is not None and pa.types.is_integer(values.type):
-        return values.fill_null(-1).cast(pa.int32())  # numbers of a ClassLabel, whatever its names look like
+        # numbers of a ClassLabel, whatever its names look like
+        return numbers_of(values.fill_null(-1), pa.int32(), column=saved.label, where="the data set", uids=uids)
     texts = texts_of(values)
     return classes.labels(texts, column=saved.label, where="the data set", uids=uids).fill_null(-1)
 
 
 def _schema(path: Path) -> pa.Schema:
-    with _explained(path):
-        if path.suffix == ".parquet":
-            return pq.read_schema(path)
-        with pa.memory_map(str(path)) as file, pa.ipc.open_stream(file) as reader:
-            return reader.schema
-
-
-@contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    """Arrow's errors on a file, as one line that names it."""
-    try:
-        yield
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as cause:
-        reason = " ".join(str(cause).split())[:200]
-        raise ReweighError(f"{path} cannot be read: {reason}. Is the download complete?") from cause
+    if path.suffix == ".parquet":
+        return parquet_schema(path)
+    with explained(path, "arrow", hint=CUT), pa.memory_map(str(path)) as file, pa.ipc.open_stream(file) as reader:
+        return reader.schema
 
 
 def _tables(path: Path, columns: list[str] | None) -> Iterator[pa.Table]:
     """Tables of a file, a few rows or a record batch in memory at a time."""
-    with _explained(path):
-        if path.suffix == ".parquet":
-            with pq.ParquetFile(path) as file:
-                for batch in file.iter_batches(batch_size=ROWS, columns=columns):
-                    yield pa.Table.from_batches([batch])
-        else:
-            with pa.memory_map(str(path)) as file, pa.ipc.open_stream(file) as reader:
-                for batch in reader:
-                    table = pa.Table.from_batches([batch])
-                    yield table if columns is None else table.select(columns)
+    if path.suffix == ".parquet":
+        for batch in parquet_batches(path, columns, rows=ROWS):
+            yield pa.Table.from_batches([batch])
+        return
+    with explained(path, "arrow", hint=CUT), pa.memory_map(str(path)) as file, pa.ipc.open_stream(file) as reader:
+        for batch in whole(reader):
+            table = pa.Table.from_batches([batch])
+            yield table if columns is None else table.select(columns)
 
 
 def _arrow_files(source: Path) -> dict[str, list[Path]]:
@@ -252,7 +239,7 @@ def _data_files(folder: Path) -> list[Path]:
         if isinstance(entry, dict)
     ]
     files = [folder / Path(name).name for name in named if isinstance(name, str)]
-    missing = [path.name for path in files if not path.is_file()]
+    missing = [path.name for path in files if not is_file(path)]
     if missing or not files:
         raise ReweighError(
             f"{folder} lacks {', '.join(missing[:3]) or 'its .arrow files'}, which state.json names: is the copy complete?"

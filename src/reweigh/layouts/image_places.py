@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from reweigh.errors import ReweighError
+from reweigh.layouts.folders import is_file
 from reweigh.layouts.text_lists import is_inside
 
 PROBED = 200
@@ -31,7 +32,7 @@ class Place:
 def best_place(names: Iterable[str], places: Sequence[Place]) -> Place:
     """The place that has most of the first names; of equal ones the first."""
     probed = [name for name in islice(names, PROBED) if is_inside(name)]
-    return max(places, key=lambda place: sum(_is_file(place.folder / place.file(name)) for name in probed))
+    return max(places, key=lambda place: sum(is_file(place.folder / place.file(name)) for name in probed))
 
 
 def asked_folder(options: Mapping[str, Any], option: str, beside: Path) -> Path | None:
@@ -49,7 +50,3 @@ def described(places: Sequence[Place]) -> str:
     """Where it was looked, for an error."""
     looked = [f"{place.folder}{f' (without {place.cut})' if place.cut else ''}" for place in places]
     return f"in {' and '.join(looked)} (elsewhere: --option images=FOLDER)"
-
-
-def _is_file(path: Path) -> bool:
-    return os.path.isfile(path)  # noqa: PTH113 False for names that no file can have

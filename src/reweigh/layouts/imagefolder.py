@@ -30,7 +30,7 @@ from reweigh.layouts.indexing import batched, index_rows
 from reweigh.layouts.recognition import Certainty, Recognition
 from reweigh.layouts.table_columns import columns_beside, splits_of, texts_of
 from reweigh.layouts.table_files import column_names, read_batches
-from reweigh.layouts.whole_text import WholeText, warnings_of, whole_text
+from reweigh.layouts.whole_text import WholeText, as_it_is, warnings_of, whole_text
 from reweigh.progress import Progress, silent
 
 NAMES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
@@ -49,8 +49,7 @@ class Metadata:
     """A metadata file and what its columns are."""
 
     path: Path
-    text: Path
-    """What is read: the file, or its copy in valid UTF-8."""
+    text: WholeText
     folder: str
     """Of the file, relative to the source, "" or with a / at its end."""
     split: str
@@ -93,7 +92,7 @@ def recognise_imagefolder(source: Path) -> Recognition | None:
     folders += [below for folder in folders[1:] for below in first_folders(folder)]
     for path in (folder / name for folder in folders for name in NAMES if (folder / name).is_file()):
         try:
-            if _file_column(column_names(path), path):
+            if _file_column(column_names(as_it_is(path)), path):
                 return Recognition(Certainty.CERTAIN, f"{path.relative_to(source)} with file names")
         except ReweighError:
             return None
@@ -111,16 +110,16 @@ def _open(source: Path, options: Mapping[str, Any], scratch: Path, findings: Fin
         raise ReweighError(f"{source} has metadata of several kinds, {', '.join(sorted(kinds))}; it must be of one.")
     opened: list[Metadata] = []
     for number, path in enumerate(paths):
-        text = WholeText(path=path) if path.suffix == ".parquet" else _text(path, scratch / str(number))
-        findings.warnings += warnings_of(text, path)
-        columns = tuple(column_names(text.path))
+        text = as_it_is(path) if path.suffix == ".parquet" else _text(path, scratch / str(number))
+        findings.warnings += warnings_of(text)
+        columns = tuple(column_names(text))
         if opened and set(columns) != set(opened[0].columns):
             raise ReweighError(
                 f"{path} has the columns {', '.join(columns)}, {opened[0].path} {', '.join(opened[0].columns)}; they must be equal."
             )
         folder = path.parent.relative_to(source).as_posix()
         opened.append(Metadata(
-            path=path, text=text.path, folder="" if folder == "." else f"{folder}/", split=_split(folder), columns=columns,
+            path=path, text=text, folder="" if folder == "." else f"{folder}/", split=_split(folder), columns=columns,
             file=_file_column(columns, path), label=_label_column(columns, options, path),
         ))  # fmt: skip
     return opened

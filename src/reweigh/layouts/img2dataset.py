@@ -6,19 +6,19 @@ A shard is `00000.parquet` with a row for each link that was tried, and the imag
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from reweigh.catalog.findings import Findings
 from reweigh.catalog.tables import Catalog, plain_classes
 from reweigh.errors import ReweighError, nearest
 from reweigh.images.tar_members import read_members
+from reweigh.layouts.arrow_batches import parquet_batches, parquet_schema
 from reweigh.layouts.class_lists import ClassList, class_list_of, classes_of_labels, distinct
 from reweigh.layouts.folders import files_in
 from reweigh.layouts.indexing import index_rows
@@ -83,9 +83,9 @@ def recognise_img2dataset(source: Path) -> Recognition | None:
         return None
     for path in files_in(source, "*.parquet")[:3]:
         try:
-            if SHARD.fullmatch(path.name) and set(NEEDED) <= set(pq.read_schema(path).names):
+            if SHARD.fullmatch(path.name) and set(NEEDED) <= set(parquet_schema(path).names):
                 return Recognition(Certainty.CERTAIN, f"{path.name} with key and status")
-        except (pa.ArrowInvalid, OSError):
+        except ReweighError:
             continue
     return None
 
@@ -105,7 +105,7 @@ def _open(source: Path, findings: Findings) -> Shards:
                 f"shard {path.stem} was interrupted ({reason}) and is left out; run the download again to mend it"
             )
             continue
-        schema = pq.read_schema(path)
+        schema = parquet_schema(path)
         if shards.schema is None:
             shards.schema, shards.form = schema, _form(path, schema)
         elif schema.names != shards.schema.names:
@@ -136,8 +136,8 @@ def _interrupted(path: Path) -> str:
     if not path.with_name(f"{path.stem}_stats.json").is_file():
         return f"no {path.stem}_stats.json"
     try:
-        pq.read_metadata(path)
-    except (pa.ArrowInvalid, OSError):
+        parquet_schema(path)
+    except ReweighError:
         return f"{path.name} is cut"
     return ""
 
@@ -181,7 +181,7 @@ def _classes(shards: Shards, label: str | None) -> ClassList:
         return class_list_of(plain_classes(("unlabelled",)))
     values: set[str] = set()
     for name in shards.names:
-        for batch in _read(shards.source / f"{name}.parquet", ["status", label], ROWS):
+        for batch in parquet_batches(shards.source / f"{name}.parquet", ["status", label], rows=ROWS):
             is_there = pc.equal(batch.column("status"), "success")
             values |= distinct(texts_of(batch.column(label).filter(is_there)))
     return classes_of_labels(values, where=f"column {label!r} of {shards.source}")
@@ -194,7 +194,9 @@ def _batches(
     of_bytes = next((name for name in FORMATS if name in shards.schema.names), None) if images is not None else None
     columns = [name for name in shards.schema.names if name == of_bytes or name in NEEDED or name not in DROPPED]
     for name in shards.names:
-        for batch in _read(shards.source / f"{name}.parquet", columns, ROWS_OF_BYTES if images is not None else ROWS):
+        for batch in parquet_batches(
+            shards.source / f"{name}.parquet", columns, rows=ROWS_OF_BYTES if images is not None else ROWS
+        ):
             status = batch.column("status")
             for entry in pc.value_counts(status).to_pylist():
                 if entry["values"] != "success":
@@ -248,12 +250,3 @@ def _texts(rows: pa.RecordBatch, label: str | None) -> dict[str, pa.Array]:
         hosts = pc.extract_regex(texts_of(rows.column("url")), r"^[a-zA-Z]+://(?P<host>[^/?#]+)")
         made["source"] = pc.struct_field(hosts, "host")
     return made
-
-
-def _read(path: Path, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
-    try:
-        with pq.ParquetFile(path) as file:
-            yield from file.iter_batches(batch_size=rows, columns=list(columns))
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as cause:
-        reason = " ".join(str(cause).split())[:200]
-        raise ReweighError(f"{path} cannot be read: {reason}. Is the copy complete?") from cause

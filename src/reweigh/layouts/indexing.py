@@ -79,7 +79,7 @@ def index_rows(
         if missing * 2 > seen:
             raise ReweighError(
                 f"{missing:,} of the {'first ' if kept * 100 < seen and seen >= EARLY else ''}{seen:,} images of {source} are not there, "
-                f"e.g. {' '.join(findings.examples[MISSING][0].split())}: looked {where or f'below {root}'}. Is the download complete, and unpacked there?"
+                f"e.g. {findings.examples[MISSING][0]}: looked {where or f'below {root}'}. Is the download complete, and unpacked there?"
             )
 
     return write_catalog(

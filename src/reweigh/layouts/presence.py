@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from reweigh.catalog.grouping import position
 from reweigh.catalog.text_numbers import text_numbers
+from reweigh.layouts.folders import is_file
 from reweigh.layouts.image_names import is_unicode
 
 
@@ -39,7 +40,7 @@ def are_there(listed: Listed, files: pa.Array) -> NDArray[np.bool_]:
         listed.numbers = np.sort(np.concatenate([listed.numbers, text_numbers(names)]))
     found = position(text_numbers(files), listed.numbers) >= 0
     for row in np.flatnonzero(~found).tolist():
-        found[row] = os.path.isfile(listed.root / files[row].as_py())  # noqa: PTH113 False for names that no file can have
+        found[row] = is_file(listed.root / files[row].as_py())
     return found
 
 

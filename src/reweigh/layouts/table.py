@@ -32,7 +32,7 @@ from reweigh.layouts.table_columns import (
 )
 from reweigh.layouts.table_files import FORMS, column_names, form_of, is_table, read_batches
 from reweigh.layouts.tar_places import TarPlaces, read_places
-from reweigh.layouts.whole_text import WholeText, warnings_of, whole_text
+from reweigh.layouts.whole_text import WholeText, as_it_is, warnings_of, whole_text
 from reweigh.progress import Progress, silent
 
 NEGATIVE_RANKS = "ranks are below 0 and were taken as not known (1 is the first)"
@@ -44,8 +44,7 @@ class Table:
     """A table to index, its columns mapped onto ours, its classes known."""
 
     path: Path
-    text: Path
-    """What is read: the file itself, or its copy in valid UTF-8."""
+    text: WholeText
     columns: Mapping[str, str]
     """Ours -> theirs."""
     extra: Mapping[str, str]
@@ -68,8 +67,8 @@ def index_table(source: Path, output: Path, options: Mapping[str, Any], *, progr
             f"{source} is no table: looked for a file that ends in {', '.join(FORMS)}, or in .gz after one of them."
         )
     with tempfile.TemporaryDirectory() as scratch:
-        text = WholeText(path=source) if form_of(source) == "parquet" else whole_text(source, Path(scratch))
-        table = _open(source, text.path, options, progress, Findings(warnings=warnings_of(text, source)))
+        text = as_it_is(source) if form_of(source) == "parquet" else whole_text(source, Path(scratch))
+        table = _open(text, options, progress, Findings(warnings=warnings_of(text)))
         tree = options.get("hierarchy")
         names = table.classes.classes.names
         hierarchy = read_hierarchy(_beside(source, tree), names, table.findings) if tree else []
@@ -86,25 +85,18 @@ def recognise_table(source: Path) -> Recognition | None:
     return Recognition(Certainty.LIKELY, f"a file that ends in {source.suffix}") if is_table(source) else None
 
 
-def _open(source: Path, text: Path, options: Mapping[str, Any], progress: Progress, findings: Findings) -> Table:
-    given = dict(options.get("columns", {}))
-    names = _explained_names(source, text)
+def _open(text: WholeText, options: Mapping[str, Any], progress: Progress, findings: Findings) -> Table:
+    source, given = text.source, dict(options.get("columns", {}))
+    names = column_names(text)
     columns = map_columns(names, given, where=str(source))
     tars = [_beside(source, tar) for tar in options.get("tar", ())]
     if tars:
         progress("read tars", 0, len(tars), ", ".join(tar.name for tar in tars))
     return Table(
         path=source, text=text, columns=columns, extra=kept_columns(names, columns, given, where=str(source)),
-        classes=_classes(source, text, columns), places=read_places(tars, source.parent) if tars else None,
+        classes=_classes(text, columns), places=read_places(tars, source.parent) if tars else None,
         findings=findings,
     )  # fmt: skip
-
-
-def _explained_names(source: Path, text: Path) -> list[str]:
-    try:
-        return column_names(text)
-    except ReweighError as error:
-        raise ReweighError(str(error).replace(str(text), str(source))) from error
 
 
 def _beside(source: Path, name: str) -> Path:
@@ -113,17 +105,17 @@ def _beside(source: Path, name: str) -> Path:
     return (path if path.exists() or path.is_absolute() else source.parent / path).resolve()
 
 
-def _classes(source: Path, text: Path, columns: Mapping[str, str]) -> ClassList:
+def _classes(text: WholeText, columns: Mapping[str, str]) -> ClassList:
     """classes.csv beside the table where there is one, else the labels themselves, given and checked."""
-    beside = source.parent / "classes.csv"
-    if beside.is_file() and beside != source:
+    beside = text.source.parent / "classes.csv"
+    if beside.is_file() and beside != text.source:
         return read_class_list(beside)
     wanted = sorted({columns[name] for name in ("label", "verified_label", "truth") if name in columns})
     values: set[str] = set()
     for batch in read_batches(text, wanted):
         for name in wanted:
             values |= distinct(texts_of(batch.column(name)))
-    return classes_of_labels(values, where=str(source))
+    return classes_of_labels(values, where=str(text.source))
 
 
 def _batches(table: Table) -> Iterator[pa.RecordBatch]:

@@ -125,12 +125,17 @@ def numbers_of(values: pa.Array, kind: pa.DataType, *, column: str, where: str, 
                 f"{where}: {column} {values[row].as_py()!r} of {uids[row].as_py()!r} is no whole number."
             )
         values = pc.replace_substring_regex(values, r"\.0*$", "").cast(pa.int64())
-    largest = np.iinfo(kind.to_pandas_dtype()).max
-    is_bad = pc.greater(values, largest).fill_null(False)
+    limits = np.iinfo(kind.to_pandas_dtype())
+    fitting = values.cast(kind, safe=False)
+    is_bad = pc.not_equal(fitting.cast(values.type, safe=False), values)
+    if not pa.types.is_signed_integer(values.type):
+        is_bad = pc.or_(is_bad, pc.less(fitting, 0))
     if pc.any(is_bad).as_py():
-        row = int(np.flatnonzero(np.asarray(is_bad))[0])
-        raise ReweighError(f"{where}: {column} {values[row].as_py()} of {uids[row].as_py()!r} is over {largest:,}.")
-    return values.cast(kind)
+        row = int(np.flatnonzero(np.asarray(is_bad.fill_null(False)))[0])
+        value = values[row].as_py()
+        beyond = f"over {limits.max:,}" if value > 0 else f"below {limits.min:,}"
+        raise ReweighError(f"{where}: {column} {value} of {uids[row].as_py()!r} is {beyond}.")
+    return fitting
 
 
 def ranks_of(values: pa.Array) -> tuple[pa.Array, int]:

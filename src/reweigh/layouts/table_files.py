@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.json as pa_json
-import pyarrow.parquet as pq
 
 from reweigh.errors import ReweighError
-from reweigh.layouts.whole_text import open_bytes
+from reweigh.layouts.arrow_batches import explained, parquet_batches, parquet_schema, whole
+from reweigh.layouts.whole_text import WholeText, opened
 
 FORMS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "json", ".ndjson": "json", ".parquet": "parquet"}
 BLOCK_BYTES = 16 << 20
@@ -33,39 +31,40 @@ def is_table(path: Path) -> bool:
     return path.is_file() and form_of(path) is not None
 
 
-def column_names(path: Path) -> list[str]:
+def column_names(text: WholeText) -> list[str]:
     """The table's columns. Raises ReweighError for a file that is empty or not of the form that its ending says."""
-    with _explained(path):
-        names = list(pq.read_schema(path).names) if form_of(path) == "parquet" else _first(path)
+    form = form_of(text.path)
+    with explained(text.source, str(form)):
+        names = list(parquet_schema(text.path).names) if form == "parquet" else _first(text)
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise ReweighError(f"{path} has two columns named {twice[0]!r}; rename one of them.")
+        raise ReweighError(f"{text.source} has two columns named {twice[0]!r}; rename one of them.")
     return names
 
 
-def read_batches(path: Path, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+def read_batches(text: WholeText, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
     """Blocks of rows, of all columns or of these; in a CSV every value is a text, and an empty one is null."""
-    form = form_of(path)
-    with _explained(path):
-        if form == "parquet":
-            with pq.ParquetFile(path) as file:
-                yield from file.iter_batches(batch_size=65_536, columns=None if columns is None else list(columns))
-        elif form == "json":
-            yield from _read_json(path, columns)
+    form, path = form_of(text.path), text.path
+    if form == "parquet":
+        yield from parquet_batches(path, columns, rows=65_536)
+        return
+    with explained(text.source, str(form)):
+        if form == "json":
+            yield from whole(_read_json(text, columns))
         else:
             yield from _read_csv(path, columns, delimiter="\t" if form == "tsv" else ",")
 
 
-def _first(path: Path) -> list[str]:
-    form = form_of(path)
+def _first(text: WholeText) -> list[str]:
+    form = form_of(text.path)
     if form == "json":
-        return list(_json_schema(path).names)
-    return _header(path, delimiter="\t" if form == "tsv" else ",")
+        return list(_json_schema(text).names)
+    return _header(text.path, delimiter="\t" if form == "tsv" else ",")
 
 
 def _header(path: Path, *, delimiter: str) -> list[str]:
     """The names in the first line of a CSV."""
-    with open_bytes(path) as file:
+    with opened(path) as file:
         line = file.readline()
     parse = pa_csv.ParseOptions(delimiter=delimiter)
     return list(pa_csv.read_csv(io.BytesIO(line), parse_options=parse).schema.names)
@@ -85,31 +84,31 @@ def _read_csv(path: Path, columns: Sequence[str] | None, *, delimiter: str) -> I
     yield from pa_csv.open_csv(path, read_options=read, parse_options=parse, convert_options=convert)
 
 
-def _read_json(path: Path, columns: Sequence[str] | None) -> Iterator[pa.RecordBatch]:
-    schema = _json_schema(path)
+def _read_json(text: WholeText, columns: Sequence[str] | None) -> Iterator[pa.RecordBatch]:
+    schema = _json_schema(text)
     options = pa_json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore")
-    for block in _line_blocks(path):
+    for block in _line_blocks(text.path):
         table = pa_json.read_json(io.BytesIO(block), pa_json.ReadOptions(block_size=len(block) + 1), options)
         yield from (table if columns is None else table.select(list(columns))).combine_chunks().to_batches()
 
 
-def _json_schema(path: Path) -> pa.Schema:
+def _json_schema(text: WholeText) -> pa.Schema:
     """The columns of all lines: a first block may lack a column, or have nothing but null in it."""
     found: pa.Schema | None = None
-    for block in _line_blocks(path):
+    for block in _line_blocks(text.path):
         own = pa_json.read_json(io.BytesIO(block), pa_json.ReadOptions(block_size=len(block) + 1)).schema
         # what looks like a date is a text in our tables, and one that looks so in one block only would not fit the next
         own = pa.schema([f.with_type(pa.string()) if pa.types.is_temporal(f.type) else f for f in own])
         found = own if found is None else pa.unify_schemas([found, own], promote_options="permissive")
     if found is None:
-        raise ReweighError(f"{path} holds no row.")
+        raise ReweighError(f"{text.source} holds no row.")
     return pa.schema([f.with_type(pa.string()) if pa.types.is_null(f.type) else f for f in found])
 
 
 def _line_blocks(path: Path) -> Iterator[bytes]:
     """Whole lines, about BLOCK_BYTES at a time; blocks of blank lines are left out."""
     rest = b""
-    with open_bytes(path) as file:
+    with opened(path) as file:
         while data := file.read(BLOCK_BYTES):
             lines, newline, last = data.rpartition(b"\n")
             if newline:
@@ -120,19 +119,3 @@ def _line_blocks(path: Path) -> Iterator[bytes]:
                 rest += data
     if rest.strip():
         yield rest.removeprefix(b"\xef\xbb\xbf")
-
-
-@contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    """Arrow's errors on a file, as one line that names it."""
-    try:
-        yield
-    except (
-        pa.ArrowInvalid,
-        pa.ArrowTypeError,
-        pa.ArrowNotImplementedError,
-        UnicodeDecodeError,
-        gzip.BadGzipFile,
-    ) as cause:
-        reason = " ".join(str(cause).split())[:300]
-        raise ReweighError(f"{path} cannot be read as {form_of(path)}: {reason}") from cause

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
 import re
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice, pairwise
@@ -12,7 +10,7 @@ from pathlib import Path
 
 from reweigh.catalog.findings import Findings
 from reweigh.errors import ReweighError
-from reweigh.layouts.whole_text import open_bytes
+from reweigh.layouts.whole_text import opened
 
 BLOCK = 16_384
 WIDEST = 1 << 16
@@ -112,12 +110,9 @@ def first_lines(path: Path, count: int) -> list[str]:
 
 
 def _raw_lines(path: Path, widest: int) -> Iterator[bytes]:
-    try:
-        with open_bytes(path) as file:
-            while raw := file.readline(widest):
-                yield raw
-    except (gzip.BadGzipFile, EOFError, zlib.error) as cause:
-        raise ReweighError(f"{path} is no whole .gz: {cause}. Is the download complete?") from cause
+    with opened(path) as file:
+        while raw := file.readline(widest):
+            yield raw
 
 
 def _decoded(raw: bytes, path: Path, findings: Findings) -> str:

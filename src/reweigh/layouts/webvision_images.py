@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from reweigh.catalog.findings import Findings
 from reweigh.errors import ReweighError
-from reweigh.layouts.folders import files_in
+from reweigh.layouts.folders import files_in, is_file
 from reweigh.layouts.tar_places import TarPlaces, find_places, read_places
 from reweigh.layouts.text_lists import is_inside, read_lines
 
@@ -95,10 +95,10 @@ def _count(root: Path, files: list[str], tars: TarPlaces | None) -> int:
 
 def exists(root: Path, file: str) -> str | None:
     """The file, or the one that ends in .jpg in its place (images were converted when they were made smaller); None: neither."""
-    if (root / file).is_file():
+    if is_file(root / file):
         return file
     other = file.rpartition(".")[0] + ".jpg"
-    return other if other != file and (root / other).is_file() else None
+    return other if other != file and is_file(root / other) else None
 
 
 def find_list(root: Path, info: Path, split: str) -> Path | None:

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from reweigh.catalog.findings import Findings
+from reweigh.layouts.folders import is_file
 from reweigh.layouts.text_lists import first_lines, is_inside, read_lines, split_pair
 
 NO_META = "no JSON files (google/q0001.json and the like)"
@@ -102,7 +103,7 @@ class Meta:
             return NOT_THERE
         top, _, rest = name.partition("/")
         path = self.folder / (f"{top}_json/{rest}" if self.renamed else name)
-        if not path.is_file():
+        if not is_file(path):
             return NOT_THERE
         entries = read_entries(path)
         if entries is None:
@@ -129,7 +130,7 @@ def find_meta(root: Path, info: Path, source: str, findings: Findings) -> Meta |
         for renamed in (False, True):
             meta = Meta(folder, renamed, path, findings)
             tops = [(name.partition("/")[0], name) for name in names if is_inside(name)]
-            if any((folder / (f"{t}_json/{n.partition('/')[2]}" if renamed else n)).is_file() for t, n in tops):
+            if any(is_file(folder / (f"{t}_json/{n.partition('/')[2]}" if renamed else n)) for t, n in tops):
                 return meta
     return None
 

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import codecs
 import gzip
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
+
+from reweigh.errors import ReweighError
 
 BLOCK_BYTES = 16 << 20
 
@@ -15,19 +20,24 @@ BLOCK_BYTES = 16 << 20
 class WholeText:
     """A text file that is valid UTF-8."""
 
+    source: Path
+    """The file that a user knows."""
     path: Path
-    """The file itself, or its repaired copy."""
+    """What is read: that file, or its unpacked or repaired copy."""
     repaired: tuple[int, ...] = ()
     """Numbers, from 1, of the lines that were not UTF-8."""
 
 
 def whole_text(path: Path, scratch: Path) -> WholeText:
-    """The file where it is UTF-8 as it is, else a copy in `scratch` whose other lines were read as latin-1; .gz is unpacked."""
+    """The file where it is UTF-8 as it is, else a copy in `scratch` whose other lines were read as latin-1; .gz is unpacked.
+
+    Raises ReweighError for a broken .gz.
+    """
     if path.suffix != ".gz" and _is_utf8(path):
-        return WholeText(path=path)
+        return as_it_is(path)
     copy = scratch / path.name.removesuffix(".gz")
     repaired = []
-    with open_bytes(path) as file, copy.open("wb") as out:
+    with opened(path) as file, copy.open("wb") as out:
         for number, line in enumerate(file, start=1):
             if not line.isascii():
                 text, is_whole = _decoded(line)
@@ -35,20 +45,30 @@ def whole_text(path: Path, scratch: Path) -> WholeText:
                 if not is_whole:
                     repaired.append(number)
             out.write(line)
-    return WholeText(path=copy, repaired=tuple(repaired))
+    return WholeText(source=path, path=copy, repaired=tuple(repaired))
 
 
-def warnings_of(text: WholeText, source: Path) -> list[str]:
+def as_it_is(path: Path) -> WholeText:
+    """A file that needs no copy: it is UTF-8, or no text at all but Parquet."""
+    return WholeText(source=path, path=path)
+
+
+def warnings_of(text: WholeText) -> list[str]:
     """The sentence that a user should read where lines were repaired."""
     if not text.repaired:
         return []
     shown = ", ".join(str(number) for number in text.repaired[:3])
-    return [f"{len(text.repaired):,} lines of {source.name} are not UTF-8 and were read as latin-1 (line {shown})"]
+    return [f"{len(text.repaired):,} lines of {text.source.name} are not UTF-8 and were read as latin-1 (line {shown})"]
 
 
-def open_bytes(path: Path) -> IO[bytes]:
-    """The file's bytes, unpacked where it ends in .gz."""
-    return cast(IO[bytes], gzip.open(path, "rb")) if path.suffix == ".gz" else path.open("rb")
+@contextmanager
+def opened(path: Path) -> Iterator[IO[bytes]]:
+    """The file's bytes, unpacked where it ends in .gz. Raises ReweighError for a .gz that is broken or cut, while it is read."""
+    try:
+        with cast(IO[bytes], gzip.open(path, "rb")) if path.suffix == ".gz" else path.open("rb") as file:
+            yield file
+    except (gzip.BadGzipFile, EOFError, zlib.error) as cause:
+        raise ReweighError(f"{path} is no whole .gz: {cause}. Is the download complete?") from cause
 
 
 def _decoded(line: bytes) -> tuple[str, bool]:
