@@ -101,3 +101,17 @@ def test_no_override_ends_in_anything_but_a_recipe_or_one_line(key: str, value: 
         read_recipe("baseline", [f"{key}={value}"])
     except ReweighError as error:
         assert str(error)
+
+
+def test_a_list_may_lack_its_brackets() -> None:
+    changes = ["weights.use=clusters, class_balance", "probe.l2_grid=1,0.1", "weights.leave_out="]
+    made = read_recipe("baseline", changes)
+    assert (made.weights.use, made.probe.l2_grid, made.weights.leave_out) == (
+        ("clusters", "class_balance"),
+        (1.0, 0.1),
+        (),
+    )
+    assert read_recipe("baseline", ["weights.use=auto"]).weights.use == ("auto",)
+    assert read_recipe("baseline", ["weights.use=['auto', 'clusters']"]).weights.use == ("auto", "clusters")
+    with pytest.raises(ReweighError, match=r"probe\.l2_grid = \[1, 'many'\] does not fit"):
+        read_recipe("baseline", ["probe.l2_grid=1,many"])

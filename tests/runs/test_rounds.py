@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,8 @@ import pytest
 from PIL import Image
 
 from reweigh.errors import ReweighError
-from reweigh.runs.recipe import read_recipe, recipe_from
+from reweigh.runs.recipe import overridden, read_recipe, recipe_from, write_recipe
+from reweigh.runs.resolve import resolve
 from reweigh.runs.run import run
 from reweigh.runs.source import Source
 from reweigh.runs.steps import publish
@@ -134,3 +136,37 @@ def test_what_a_kill_left_published_is_replaced_by_what_the_stage_made(tmp_path:
     inode = (tmp_path / "model").stat().st_ino
     publish(tmp_path / "new", tmp_path / "model")
     assert (tmp_path / "model").stat().st_ino == inode
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ('[[models]]\nbackbone.name = "resnet5O"', r"models, number 1: No backbone named 'resnet5O' in timm"),
+        ('[[rounds]]\n[[rounds]]\nbackbone.name = "local-dir:gone"', r"rounds, number 2: No backbone folder .*gone"),
+        ('[[models]]\n[[models]]\ntraining.mode = "finetune"', r"models, number 2: pixels is no network that could be trained"),
+        ('[[rounds]]\nweights.use = ["cluster_weight"]', r"rounds, number 1: The weigher 'cluster_weight' is a multiplier"),
+        ('[[models]]\ndevice = "cpu"', r"models, number 1: device is the same for all rounds and models of a run; set it once"),
+    ],
+)  # fmt: skip
+def test_what_a_round_or_model_cannot_have_is_found_before_any_work(
+    photos: Path, tmp_path: Path, changes: str, message: str
+) -> None:
+    (tmp_path / "later.toml").write_text(changes)
+    with pytest.raises(ReweighError, match=message):
+        run(Source(path=photos), read_recipe(str(tmp_path / "later.toml"), CHANGES), output=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_another_backbone_has_an_input_size_of_its_own_and_all_of_it_is_written_down(
+    photos: Path, tmp_path: Path, lite0: Path
+) -> None:
+    text = f'[[rounds]]\nprobe.l2 = 1.0\n[[models]]\nbackbone.name = "local-dir:{lite0}"\nprecision = "float32"\n[[models]]\nseed = 1\n'
+    (tmp_path / "two.toml").write_text(text)
+    made = resolve(read_recipe(str(tmp_path / "two.toml"), ["backbone.name=pixels", "threads=1"]))
+    assert (made.backbone.name, made.backbone.input_size, made.precision) == ("pixels", 16, "float32")
+    assert made.rounds == ({"probe": {"l2": 1.0}},) and made.models[1] == {"seed": 1}
+    last = overridden(made, made.rounds[-1])
+    backbone = overridden(last, made.models[0]).backbone
+    assert (backbone.input_size, backbone.memory_format) == (224, "channels_last")
+    assert overridden(last, made.models[1]).backbone == made.backbone
+    assert recipe_from(tomllib.loads(write_recipe(made))) == made

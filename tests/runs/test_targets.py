@@ -74,13 +74,23 @@ def test_a_network_learns_from_targets_too(photos: Path, tmp_path: Path) -> None
         ("baseline", ["targets.policy=bootstrap"], 'targets.source = "weighted" needs weights'),
         ("baseline", ["targets.policy=bootstrap", "targets.source=held_out", "targets.weights=none"], "this recipe has none"),
         (
+            "urnet_paper",
+            ["targets.policy=per_row", "finetune.network.name=backbone"],
+            "and cluster_weight makes a weight of any size instead",
+        ),
+        (
             "auto",
             ["targets.policy=bootstrap", "targets.source=current", "training.mode=finetune", "finetune.network.name=test_resnet", "finetune.start=random"],
             "finetune.loss",
         ),
     ],
 )  # fmt: skip
-def test_what_cannot_be_is_said(photos: Path, tmp_path: Path, recipe: str, changes: list[str], said: str) -> None:
+def test_what_cannot_be_is_said_before_any_work(recipe: str, changes: list[str], said: str) -> None:
     with pytest.raises(ReweighError, match=said):
-        run(Source(path=photos), read_recipe(recipe, [*SETTINGS, *changes]), output=tmp_path / "run")
-    assert not (tmp_path / "run" / "03-targets").exists()
+        read_recipe(recipe, [*SETTINGS, *changes])
+
+
+def test_what_cannot_be_is_said_of_a_round_too(tmp_path: Path) -> None:
+    (tmp_path / "two.toml").write_text('[[rounds]]\n[[rounds]]\ntargets.policy = "per_row"\n')
+    with pytest.raises(ReweighError, match=r"rounds, number 2: targets.policy = .*no weigher that gives one"):
+        read_recipe(str(tmp_path / "two.toml"))

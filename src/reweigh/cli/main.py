@@ -12,7 +12,7 @@ import typer
 
 from reweigh import __version__
 from reweigh.cli import check, demo, ensemble, evaluate, export, index, predict, report, run, webify
-from reweigh.errors import ReweighError
+from reweigh.errors import ReweighError, one_line
 from reweigh.ranks import ALONE, SharedError, ranks_of_environment
 
 COMMANDS: dict[str, Callable[..., None]] = {
@@ -30,8 +30,12 @@ COMMANDS: dict[str, Callable[..., None]] = {
 
 SHARED = ("run", "check")
 """Commands that several processes may work on together."""
-NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
-"""Answers of the operating system that are about the user's files, not about this program."""
+PLACE = "give a place that you may read and write"
+NOT_ALLOWED = {
+    errno.EACCES: PLACE, errno.EPERM: PLACE, errno.EROFS: PLACE, errno.ENAMETOOLONG: "no file can have that name",
+    errno.ELOOP: "it is a link that leads to itself",
+}  # fmt: skip
+"""Answers of the operating system that are about the user's files, not about this program, and what they mean."""
 
 app = typer.Typer(
     name="reweigh",
@@ -86,8 +90,7 @@ def main() -> None:
         where = error.filename or "while writing"
         if error.errno in NOT_ALLOWED and error.filename:
             _stop(
-                f"error: {where}: {os.strerror(error.errno).lower()}; give a place that you may read and write.",
-                status=2,
+                one_line(f"error: {where}: {os.strerror(error.errno).lower()}; {NOT_ALLOWED[error.errno]}."), status=2
             )
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise

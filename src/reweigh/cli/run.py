@@ -93,5 +93,5 @@ def show_plan(source: Source, requested: Settings, output: Path | None, *, is_tr
     from reweigh.runs.plan import plan_run
 
     with console.watched() as progress:
-        made = plan_run(source, requested, output=output, progress=progress)
+        made = plan_run(source, requested, output=output, is_trained=is_trained, progress=progress)
     console.table(made.lines(is_trained=is_trained))

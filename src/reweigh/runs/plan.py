@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass, replace
+from collections import Counter
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from reweigh.catalog.splits import resolve_splits
-from reweigh.catalog.tables import Catalog, is_catalog, read_labels
+from reweigh.catalog.tables import Catalog, is_catalog
 from reweigh.layouts.table_of_layouts import index
 from reweigh.probes.log_probabilities import TOP_M, should_be_dense
 from reweigh.progress import Progress, silent
-from reweigh.runs.cross_fitted import epochs_of, trainings_of
 from reweigh.runs.folder import check_run
-from reweigh.runs.on_images import on_images
 from reweigh.runs.preview import duration, measured_speed
-from reweigh.runs.recipe import Recipe
-from reweigh.runs.resolve import load, needs_network, resolve
+from reweigh.runs.recipe import Recipe, overridden
+from reweigh.runs.resolve import load, resolve
 from reweigh.runs.source import Source, catalog_of, original, output_of
+from reweigh.runs.training_cost import TrainingCost, classifier_cost, cross_fit_cost
 from reweigh.runs.work import Work
-from reweigh.training.finetuning import FinetuneTask
-from reweigh.training.training_speed import seconds_per_image
 
 PROBE_SECONDS_PER_UNIT = 1.5e-7
 """Seconds of held-out predictions for each row x feature x class on two cores, right within a factor of four (dev/log.md)."""
@@ -28,109 +27,142 @@ PROBE_SECONDS_PER_UNIT = 1.5e-7
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """The cost of a run, in images, bytes and seconds."""
+    """The cost of a run, in images, bytes and seconds; of all its rounds and further models together."""
 
     output: Path
-    backbone: str
+    backbones: tuple[str, ...]
+    """Each with its size of features, in words"""
     device: str
-    precision: str
     threads: int
     images: int
     classes: int
     training: int
     test: int
     test_source: str
-    feature_size: int
     feature_bytes: int
     evidence_bytes: int
     memory_bytes: int
     extraction_seconds: float
     probe_seconds: float
     training_seconds: float = 0.0
-    """Of finetuning, 0 for a probe"""
-    trainings: str = ""
+    """Of networks and hidden layers; a linear head costs next to nothing"""
+    trainings: tuple[str, ...] = ()
     """What is trained, in words"""
+
+    @property
+    def seconds(self) -> float:
+        """All together."""
+        return self.extraction_seconds + self.probe_seconds + self.training_seconds
 
     def lines(self, *, is_trained: bool = True) -> list[tuple[str, str]]:
         """The plan as rows of a small table; `is_trained`: whether a classifier is to be trained, or labels only judged."""
         do, then = ("to train", "to test") if is_trained else ("judged held out", "judged by those")
+        speed = self.images * len(self.backbones) / max(self.extraction_seconds, 1e-9)
         return [
             ("output", str(self.output)),
             (
                 "images",
                 f"{self.images:,} of {self.classes:,} classes; {self.training:,} {do}, {self.test:,} {then} ({self.test_source})",
             ),
-            (
-                "backbone",
-                f"{self.backbone} on {self.device}, {self.precision}, {self.threads} threads, {self.feature_size:,} features an image",
-            ),
+            ("backbone", f"{'; '.join(self.backbones)}; on {self.device}, {self.threads} threads"),
             ("disk", f"{size(self.feature_bytes)} of features, {size(self.evidence_bytes)} of held-out predictions"),
             ("memory", f"about {size(self.memory_bytes)} at the most"),
-            (
-                "extraction",
-                f"about {duration(self.extraction_seconds)} ({self.images / max(self.extraction_seconds, 1e-9):,.0f} images/s measured on a few)",
-            ),
+            ("extraction", f"about {duration(self.extraction_seconds)} ({speed:,.0f} images/s measured on a few)"),
             ("held-out predictions", f"about {duration(self.probe_seconds)}"),
-            *([("training", f"about {duration(self.training_seconds)}: {self.trainings}")] if self.trainings else []),
-        ]
+            *([("training", f"about {duration(self.training_seconds)}: {'; '.join(self.trainings)}")] if self.trainings else []),
+            ("in all", f"about {duration(self.seconds)}"),
+        ]  # fmt: skip
 
 
-def plan_run(source: Source, recipe: Recipe, *, output: Path | None = None, progress: Progress = silent) -> Plan:
-    """The cost of `run` with the same arguments. Writes nothing that stays; data without a catalog is listed, not hashed."""
+def plan_run(
+    source: Source, recipe: Recipe, *, output: Path | None = None, is_trained: bool = True, progress: Progress = silent
+) -> Plan:
+    """The cost of `run`, or not `is_trained` of `check`, with the same arguments.
+
+    Writes nothing that stays; data without a catalog is listed, not hashed. Raises ReweighError as they do.
+    """
     data = original(source)
     folder = output_of(source, output)
     check_run(folder, data)
     resolved = resolve(recipe)
     with tempfile.TemporaryDirectory() as scratch:
         catalog = _catalog(data, folder, Path(scratch), progress)
-        backbone = load(resolved)
         splits = resolve_splits(catalog, test_fraction=resolved.evaluation.test_fraction, seed=resolved.seed)
         work = Work(
             run=folder, catalog=catalog, recipe=resolved, cache=Path(scratch), progress=progress, splits=splits, place=folder
         )  # fmt: skip
-        seconds = measured_speed(work, backbone) * catalog.n
-        training_seconds, trainings = _training(work)
-    n, k, d = catalog.n, catalog.k, backbone.d
+        cost = _cost(work, is_trained=is_trained)
+    n, k = catalog.n, catalog.k
+    sizes = [d for d, _ in cost.backbones.values()]
     held = 2 * k if should_be_dense(n, k) else 6 * TOP_M
-    row_bytes = 4 * d * len(splits.train)
     return Plan(
-        output=folder, backbone=resolved.backbone.name, device=resolved.device, precision=resolved.precision, threads=resolved.threads,
-        images=n, classes=k, training=len(splits.train), test=len(splits.test), test_source=splits.source, feature_size=d,
-        feature_bytes=2 * n * d, evidence_bytes=n * (held + 40), memory_bytes=int(1.0e9 + min(row_bytes, 2**30) + 40 * n + 60 * k * d),
-        extraction_seconds=seconds, probe_seconds=PROBE_SECONDS_PER_UNIT * len(splits.train) * d * max(k, 8),
-        training_seconds=training_seconds, trainings=trainings,
+        output=folder, backbones=tuple(said for _, said in cost.backbones.values()),
+        device=resolved.device, threads=resolved.threads, images=n, classes=k, training=len(splits.train), test=len(splits.test),
+        test_source=splits.source, feature_bytes=2 * n * sum(sizes), evidence_bytes=cost.held_out * n * (held + 40),
+        memory_bytes=int(1.0e9 + min(4 * max(sizes) * len(splits.train), 2**30) + 40 * n + 60 * k * max(sizes)),
+        extraction_seconds=cost.extraction_seconds, probe_seconds=cost.probe_seconds, training_seconds=cost.training_seconds,
+        trainings=tuple(f"{said} ({times} times)" if times > 1 else said for said, times in cost.trainings.items()),
     )  # fmt: skip
 
 
-def _training(work: Work) -> tuple[float, str]:
-    """Seconds of all finetuning, from a few steps, and what it is; 0 and nothing where no network is trained."""
-    recipe, rows = work.recipe, work.splits.train
-    if not needs_network(recipe):
-        return 0.0, ""
-    labels = read_labels(work.catalog)[rows]
-    rows, labels = rows[labels >= 0], labels[labels >= 0]
-    on = on_images(work)
-    task = FinetuneTask(
-        settings=replace(recipe.finetune, start="random" if recipe.finetune.start == "random" else "backbone"), network=on.network,
-        k=work.catalog.k, rows=rows, targets=labels, locate=on.locate, uids=lambda at: [str(row) for row in at], images=on.images,
-        device=on.device, precision=on.precision, seed=recipe.seed,
-    )  # fmt: skip
-    epochs, said = 0.0, []
-    if recipe.training.mode == "finetune":
-        times = 2 if recipe.training.baseline and recipe.weights.use else 1
-        epochs += times * recipe.finetune.epochs
-        said.append(
-            f"{recipe.finetune.epochs} epochs{', once without weights and once with them' if times == 2 else ''}"
+@dataclass
+class _Cost:
+    """What the rounds and models add up to."""
+
+    backbones: dict[str, tuple[int, str]] = field(default_factory=dict)
+    """Features an image of each, and what it is"""
+    extraction_seconds: float = 0.0
+    held_out: int = 0
+    """Sets of held-out predictions"""
+    probe_seconds: float = 0.0
+    training_seconds: float = 0.0
+    trainings: Counter[str] = field(default_factory=Counter)
+
+
+def _cost(work: Work, *, is_trained: bool) -> _Cost:
+    """Of every round, and where something is trained of every further model; what an earlier round has made is not made again."""
+    recipe, cost = work.recipe, _Cost()
+    rounds = [overridden(recipe, changes) for changes in recipe.rounds] or [recipe]
+    models = [overridden(rounds[-1], changes) for changes in recipe.models] if is_trained else []
+    seen: list[Any] = []
+    for number, own in enumerate([*rounds, *models]):
+        here = replace(work, recipe=own)
+        d, backbone = _backbone(cost, here)
+        networks = own.finetune if own.evidence.cross_fit != "none" else None
+        evidence = (backbone, own.evidence, own.probe, own.seed, networks)
+        if number >= len(rounds) or evidence not in seen:
+            seen.append(evidence)
+            _add(cost, cross_fit_cost(here))
+            _add_held_out(cost, here, d)
+        if own.targets.policy != "keep" and own.targets.source == "weighted" and number < len(rounds):
+            _add_held_out(cost, here, d)
+        if is_trained:
+            _add(cost, classifier_cost(here, feature_size=d))
+    return cost
+
+
+def _backbone(cost: _Cost, work: Work) -> tuple[int, str]:
+    """Its size of features and what it is; its extraction is counted where it is new."""
+    key = repr((work.recipe.backbone, work.recipe.precision))
+    if key not in cost.backbones:
+        backbone = load(work.recipe)
+        said = (
+            f"{backbone.name} at {backbone.view.size} pixels in {backbone.precision}, {backbone.d:,} features an image"
         )
-    networks = trainings_of(work)
-    if networks:
-        share = (networks - 1) / networks if networks > 1 else 1.0
-        epochs += networks * share * epochs_of(work)
-        said.append(
-            f"before that {networks} network{'s' if networks > 1 else ''} of {epochs_of(work)} epochs for evidence.cross_fit"
-        )
-    seconds = seconds_per_image(task) * len(rows) * epochs
-    return seconds, f"{on.network.name} at {on.network.input_size} pixels on {len(rows):,} images: {'; '.join(said)}"
+        cost.backbones[key] = (backbone.d, said)
+        cost.extraction_seconds += measured_speed(work, backbone) * work.catalog.n
+    return cost.backbones[key]
+
+
+def _add_held_out(cost: _Cost, work: Work, d: int) -> None:
+    cost.held_out += 1
+    cost.probe_seconds += PROBE_SECONDS_PER_UNIT * len(work.splits.train) * d * max(work.catalog.k, 8)
+
+
+def _add(cost: _Cost, training: TrainingCost) -> None:
+    cost.training_seconds += training.seconds
+    if training.said:
+        cost.trainings[training.said] += 1
 
 
 def size(count: float) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 import tomli_w
@@ -22,7 +22,7 @@ from reweigh.report.settings import ReportSettings
 from reweigh.targets.settings import TargetSettings
 from reweigh.training.hidden_settings import HiddenLayerSettings
 from reweigh.training.settings import FinetuneSettings, TrainingSettings
-from reweigh.weighers.settings import WeightSettings
+from reweigh.weighers.settings import AUTO, WeightSettings, weigher_named
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +73,7 @@ class Recipe:
             raise ReweighError(f"threads must be 0 (chosen) or more, found {self.threads}.")
         if self.hidden_layer.width:
             self._check_hidden_layer()
+        self._check_targets()
 
     def _check_hidden_layer(self) -> None:
         if self.training.mode == "finetune":
@@ -86,6 +87,41 @@ class Recipe:
             mend = f"set hidden_layer.{said[0]}" if said[0] in own else "a hidden layer has no such setting"
             raise ReweighError(
                 f"finetune.{said[0]} is read where a network is trained on images, not by a hidden layer: {mend}."
+            )
+
+    def _check_targets(self) -> None:
+        """Refuses targets that these weights cannot give; said before any work, not when their turn comes."""
+        targets, names = self.targets, [name for name in self.weights.use if name != AUTO]
+        if targets.policy == "keep":
+            return
+        kinds = {name: weigher_named(name, self.weights).kind for name in names}
+        has_weights, has_credibility = (
+            bool(self.weights.use),
+            AUTO in self.weights.use or "credibility" in kinds.values(),
+        )
+        multipliers = [name for name, kind in kinds.items() if kind == "multiplier"]
+        if targets.policy == "per_row" and (multipliers or not has_credibility):
+            found = (
+                f"{', '.join(multipliers)} make{'s' if len(multipliers) == 1 else ''} a weight of any size instead"
+                if multipliers
+                else "this recipe has no weigher that gives one"
+            )
+            raise ReweighError(
+                f'targets.policy = "per_row" takes the label\'s share from its credibility, and {found}; set weights.use, or '
+                'targets.policy = "bootstrap".'
+            )
+        if targets.source == "weighted" and not has_weights:
+            raise ReweighError(
+                'targets.source = "weighted" needs weights, and this recipe has none; set weights.use, or targets.source = "held_out".'
+            )
+        if targets.weights != "full" and not has_weights:
+            raise ReweighError(
+                f'targets.weights = "{targets.weights}" says which weights are left, and this recipe has none.'
+            )
+        if targets.source == "current" and self.training.mode == "finetune":
+            raise ReweighError(
+                'targets.source = "current" refits a probe; a network\'s own predictions are taken step by step by '
+                'finetune.loss = "bootstrapping".'
             )
 
 
@@ -122,19 +158,20 @@ def recipe_from(values: Mapping[str, Any]) -> Recipe:
 
 def overridden(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
     """The recipe of one round or model: the same with these nested settings changed, and no rounds or models of its own."""
-    for name in ("rounds", "models", "images", "evaluation", "report"):
+    for name in ("rounds", "models", "device", "threads", "images", "evaluation", "report"):
         if name in changes:
             raise ReweighError(f"{name} is the same for all rounds and models of a run; set it once.")
     values = asdict(replace(recipe, rounds=(), models=()))
-    return _build(Recipe, _merged(values, changes), path="")
+    return _build(Recipe, merged(values, changes), path="")
 
 
-def _merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(values)
+def merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested settings with these changed."""
+    result = dict(values)
     for key, change in changes.items():
         is_group = isinstance(change, Mapping) and isinstance(values.get(key), Mapping)
-        merged[key] = _merged(values[key], change) if is_group else change
-    return merged
+        result[key] = merged(values[key], change) if is_group else change
+    return result
 
 
 def write_recipe(recipe: Recipe) -> str:
@@ -194,9 +231,17 @@ def _override(values: dict[str, Any], override: str) -> None:
 
 
 def _value(keys: Sequence[str], text: str) -> Any:
-    """The text as the setting's own type wants it: as it stands for a string, else as TOML reads it."""
-    if _type_of(keys) is str:
+    """The text as the setting's own type wants it: as it stands for a string, else as TOML reads it; a list may lack its brackets."""
+    kind = _type_of(keys)
+    if kind is str:
         return text.strip("\"'") if text[:1] in "\"'" else text
+    if get_origin(kind) is tuple and not text.startswith("["):
+        parts = [part.strip() for part in text.split(",")] if text else []
+        return parts if str in get_args(kind) else [_as_toml(part) for part in parts]
+    return _as_toml(text)
+
+
+def _as_toml(text: str) -> Any:
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:

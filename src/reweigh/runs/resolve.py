@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from typing import Any
 
 from reweigh.errors import ReweighError
 from reweigh.features.backbones import resolve_backbone
@@ -12,15 +14,33 @@ from reweigh.features.networks import PIXELS, Backbone, load_backbone
 from reweigh.features.precision import resolve_speed
 from reweigh.features.settings import BackboneSettings
 from reweigh.ranks import ALONE, Ranks
-from reweigh.runs.recipe import Recipe
+from reweigh.runs.recipe import Recipe, merged, overridden
 from reweigh.training.settings import OWN_BACKBONE, FinetuneSettings
 
 
 def resolve(recipe: Recipe) -> Recipe:
-    """The recipe with device, threads, backbone and precision said; checks at once that the backbone can be had.
+    """The recipe with device, threads, backbone and precision said, those of its rounds and further models too.
 
-    Raises ReweighError for a device that is not there and for weights that are neither here nor to be fetched.
+    So whatever cannot be had is found before any work. Raises ReweighError for a device that is not there and for weights
+    that are neither here nor to be fetched, naming the round or model.
     """
+    resolved = _resolved(recipe)
+    rounds = tuple(
+        _settled(recipe, resolved, changes, f"rounds, number {number}")
+        for number, changes in enumerate(recipe.rounds, start=1)
+    )
+    last, settled = (
+        (overridden(recipe, recipe.rounds[-1]), overridden(resolved, rounds[-1])) if rounds else (recipe, resolved)
+    )
+    models = tuple(
+        _settled(last, settled, changes, f"models, number {number}")
+        for number, changes in enumerate(recipe.models, start=1)
+    )
+    return replace(resolved, rounds=rounds, models=models)
+
+
+def _resolved(recipe: Recipe) -> Recipe:
+    """The same without its rounds and models."""
     device = resolve_device(recipe.device)
     backbone = resolve_backbone(recipe.backbone, device=device)
     threads = recipe.threads or available_threads()
@@ -31,6 +51,31 @@ def resolve(recipe: Recipe) -> Recipe:
         return resolved
     network = resolve_network(recipe.finetune, backbone, device=device)
     return replace(resolved, finetune=replace(recipe.finetune, network=network))
+
+
+def _settled(asked: Recipe, resolved: Recipe, changes: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """The changes of a round or model, and what they leave open: `overridden(resolved, these)` has no `auto`.
+
+    What they do not touch stays as `resolved` of `asked`; another backbone gets its own input size, tag and precision.
+    """
+    own = overridden(asked, changes)
+    own = replace(own, device=resolved.device, threads=resolved.threads)
+    if own.backbone == asked.backbone:
+        own = replace(own, backbone=resolved.backbone)
+        if own.precision == asked.precision:
+            own = replace(own, precision=resolved.precision)
+    try:
+        done = _resolved(own)
+    except ReweighError as cause:
+        raise ReweighError(f"{where}: {cause}") from cause
+    said: dict[str, Any] = {}
+    if done.precision != resolved.precision:
+        said["precision"] = done.precision
+    if done.backbone != resolved.backbone:
+        said["backbone"] = asdict(done.backbone)
+    if done.finetune.network != resolved.finetune.network:
+        said["finetune"] = {"network": asdict(done.finetune.network)}
+    return merged(changes, said)
 
 
 def needs_network(recipe: Recipe) -> bool:

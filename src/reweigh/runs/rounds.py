@@ -15,7 +15,7 @@ from reweigh.runs.checked import VERDICT_FACTS, checked_stage, is_trained, publi
 from reweigh.runs.gathering import Gathered, gather_evidence
 from reweigh.runs.model_facts import model_facts
 from reweigh.runs.recipe import Recipe, overridden
-from reweigh.runs.resolve import load, resolve
+from reweigh.runs.resolve import load
 from reweigh.runs.stages import STAGES, Completed
 from reweigh.runs.steps import features_stage, metrics_stage, publish, stored_features, training_stage
 from reweigh.runs.targets import targets_stage
@@ -139,7 +139,7 @@ def _features(work: Work, backbone: Backbone) -> tuple[Backbone, Completed, Feat
 
 def _model(work: Work, last: Round, changes: dict[str, Any], number: int, say: Say) -> Round:
     """A further model: its own features, strength and head, on the weights of the last round."""
-    recipe: Recipe = resolve(overridden(last.work.recipe, changes))
+    recipe: Recipe = overridden(last.work.recipe, changes)
     say(f"model {number} of {len(work.recipe.models)}: {recipe.backbone.name}")
     here = replace(work, recipe=recipe, place=work.run / "models" / str(number), earlier=())
     return _round(here, load(recipe, work.ranks), say, before=last)

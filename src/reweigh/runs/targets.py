@@ -43,7 +43,6 @@ def targets_stage(work: Work, gathered: Gathered, weighed: Completed | None) -> 
     settings = work.recipe.targets
     if settings.policy == "keep":
         return None
-    _refuse_what_lacks(settings, weighed, mode=work.recipe.training.mode)
     reads = {
         "version": STEP_VERSION, "held_out": gathered.hashes["held_out"], "weights": None if weighed is None else weighed.hash,
         "probe": asdict(work.recipe.probe), "seed": work.recipe.seed,
@@ -98,23 +97,6 @@ def said(settings: TargetSettings, facts: dict[str, Any]) -> str:
     )
 
 
-def _refuse_what_lacks(settings: TargetSettings, weighed: Completed | None, *, mode: str) -> None:
-    has_credibility = weighed is not None and weight_facts(weighed.folder)["combiner"] is not None
-    if settings.policy == "per_row" and not has_credibility:
-        raise ReweighError(
-            'targets.policy = "per_row" takes the label\'s share from its credibility, and this recipe has no weigher that gives one; set weights.use, '
-            'or targets.policy = "bootstrap".'
-        )
-    if settings.weights != "full" and weighed is None:
-        raise ReweighError(
-            f'targets.weights = "{settings.weights}" says which weights are left, and this recipe has none.'
-        )
-    if settings.source == "current" and mode == "finetune":
-        raise ReweighError(
-            'targets.source = "current" refits a probe; a network\'s own predictions are taken step by step by finetune.loss = "bootstrapping".'
-        )
-
-
 def _shares(work: Work, gathered: Gathered, weighed: Completed | None, held_out: HeldOut) -> NDArray[np.float32]:
     """(n,) of the label; 1 where nothing else is known."""
     settings, images = work.recipe.targets, gathered.images
@@ -122,6 +104,11 @@ def _shares(work: Work, gathered: Gathered, weighed: Completed | None, held_out:
         shares = np.full(len(images.rows), settings.beta, np.float32)
     else:
         assert weighed is not None
+        if weight_facts(weighed.folder)["combiner"] is None:
+            raise ReweighError(
+                'targets.policy = "per_row" takes the label\'s share from its credibility, and no weigher has an opinion on any image here; '
+                'set weights.use, or targets.policy = "bootstrap".'
+            )
         found = stored_columns(weighed.folder, ["credibility"], images.rows, work.splits.train)["credibility"]
         shares = np.where(np.isnan(found), 1, found).astype(np.float32)
     shares[~np.isin(images.rows, held_out.rows)] = 1  # excluded: never taught

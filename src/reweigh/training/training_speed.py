@@ -10,7 +10,7 @@ import numpy as np
 from reweigh.training.finetuning import FinetuneTask, new_stepper, part_of, schedule_of
 
 SPEED_ROWS = 32
-"""Images a measured step; small, as only the ratio counts."""
+"""Images a measured step; small, as only the ratio counts. On stored features the step's own batch: there a step costs more than its rows."""
 STEPS = 3
 
 
@@ -19,9 +19,12 @@ def seconds_per_image(task: FinetuneTask) -> float:
 
     On a GPU workers decode beside the network, which this does not count on: the estimate is high there.
     """
-    n = min(task.settings.micro_batch or SPEED_ROWS, SPEED_ROWS, len(task.rows))
     few = replace(task, settings=replace(task.settings, compile=False, workers=0), weights=None)
-    stepper, read = new_stepper(few, schedule_of(few))
+    schedule = schedule_of(few)
+    stepper, read = new_stepper(few, schedule)
+    n = min(task.settings.micro_batch or schedule.batch, schedule.batch if task.stored else SPEED_ROWS)
+    bag = max(task.settings.bags.size, 1)
+    n = max(n // bag, 1) * bag
     chosen = task.rows[np.linspace(0, len(task.rows) - 1, n).astype(np.int64)]
     batches = read((epoch, chosen) for epoch in range(STEPS))
     seconds = []

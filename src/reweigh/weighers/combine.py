@@ -123,9 +123,15 @@ def _groups(factors: Sequence[Factor]) -> list[str]:
 def _refuse_multipliers(factors: Sequence[Factor], combiner: str) -> None:
     for factor in factors:
         if factor.kind == "multiplier":
-            raise ReweighError(
-                f"The weigher {factor.name!r} is a multiplier, not a credibility: {combiner!r} cannot take it. Set weights.combiner=product."
-            )
+            refuse_multiplier(factor.name, combiner)
+
+
+def refuse_multiplier(name: str, combiner: str) -> None:
+    """Raises ReweighError where a combiner has no use for a multiplier: all but `product`."""
+    if combiner != "product":
+        raise ReweighError(
+            f"The weigher {name!r} is a multiplier, not a credibility: {combiner!r} cannot take it. Set weights.combiner=product."
+        )
 
 
 def _shifted(total: NDArray[np.float64], share: float) -> float:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from reweigh.errors import ReweighError
 from reweigh.weighers.class_balance import ClassBalance
 from reweigh.weighers.clusters import ClusterCredibility, ClusterEmphasis, ClusterWeight
+from reweigh.weighers.combine import refuse_multiplier
 from reweigh.weighers.curriculum import Curriculum
 from reweigh.weighers.density import DensityCredibility
 from reweigh.weighers.duplicates import Duplicates
@@ -81,8 +82,8 @@ class WeightSettings:
         for name in self.leave_out:
             weigher_class(name)
         for name in self.use:
-            if name != AUTO:
-                weigher_class(name)
+            if name != AUTO and weigher_named(name, self).kind == "multiplier":
+                refuse_multiplier(name, self.combiner)
         if len(set(self.use)) < len(self.use):
             raise ReweighError(f"weights.use names a weigher twice: {', '.join(self.use)}.")
 
