@@ -297,3 +297,14 @@ def test_ranks_share_the_bags_of_one(photos: Path) -> None:
     whole = plan(0, 1)
     np.testing.assert_array_equal(plan(0, 2), whole[:, ::2])
     np.testing.assert_array_equal(plan(1, 2), whole[:, 1::2])
+
+
+def test_parts_of_a_step_are_even_so_that_none_is_a_single_image(photos: Path, tmp_path: Path) -> None:
+    """8 images, at most 7 at once: 4 and 4, not 7 and 1, of which batch normalisation of a 1 x 1 map makes nothing."""
+    made = finetune(task_of(photos, settings={"batch": 8, "micro_batch": 7, "epochs": 1}), tmp_path, key="a")
+    assert made.facts["batch"] == 8 and np.isfinite(losses(tmp_path)).all()
+
+
+def test_a_batch_of_one_image_that_cannot_be_normalised_is_told(photos: Path, tmp_path: Path) -> None:
+    with pytest.raises(ReweighError, match=r"normalises over the images of a batch, and one batch has a single image"):
+        finetune(task_of(photos, network="resnet10t", settings={"batch": 1}), tmp_path, key="a")

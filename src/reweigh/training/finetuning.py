@@ -334,8 +334,10 @@ class _Training:
                 yield step // self.schedule.n_steps, self.task.rows[part]
 
     def _parts(self, positions: Rows) -> list[Rows]:
-        """What goes through the network at once."""
-        return [positions[start : start + self.rows_at_once] for start in range(0, len(positions), self.rows_at_once)]
+        """What goes through the network at once: parts as even as whole bags allow, as a last one of a single image is no batch."""
+        bags = positions.reshape(-1, max(self.task.settings.bags.size, 1))
+        n_parts = -(-len(positions) // self.rows_at_once)
+        return [part.ravel() for part in np.array_split(bags, n_parts)]
 
     def _whole_step(self, step: int) -> Rows:
         epoch, at = divmod(step, self.schedule.n_steps)

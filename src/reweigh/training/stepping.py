@@ -25,6 +25,8 @@ from reweigh.training.settings import FinetuneSettings
 
 STEP = 7
 """Purpose of the draws in SeedSequence([seed, purpose, rank, step])."""
+ONE_VALUE = "Expected more than 1 value per channel"
+"""How torch's batch normalisation begins its refusal of a single image whose feature map is down to one pixel."""
 Part = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 
@@ -103,7 +105,7 @@ class Stepper:
         if mixing is not None:
             inputs = mix_images(inputs, mixing)
         with torch.autocast(self.kind, self.arithmetic, enabled=self.arithmetic != torch.float32):
-            logits, of_bags, found = self.forward(inputs)
+            logits, of_bags, found = self._forward(inputs)
         logits = logits.float()
 
         def per_row(wanted: torch.Tensor) -> torch.Tensor:
@@ -126,6 +128,18 @@ class Stepper:
         right = (logits.detach().argmax(dim=1) == given).sum()
         count = torch.tensor(float(len(images)), device=self.device)
         return loss, torch.stack([loss.detach(), weighed.sum(), right.float(), count])
+
+    def _forward(self, inputs: torch.Tensor) -> Any:
+        """What the classifier gives. Raises ReweighError where batch normalisation is left with one value a channel."""
+        try:
+            return self.forward(inputs)
+        except ValueError as cause:
+            if len(inputs) > 1 or not str(cause).startswith(ONE_VALUE):
+                raise
+            raise ReweighError(
+                "This network normalises over the images of a batch, and one batch has a single image: give more images, a finetune.batch and "
+                "finetune.micro_batch of 2 or more, or finetune.frozen_statistics = true."
+            ) from cause
 
     def _bag_losses(self, logits: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
         """(b / size,) of bags, each by the mean weight of its images and, as the step divides by images, size times as much."""
