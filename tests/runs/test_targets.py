@@ -76,7 +76,7 @@ def test_a_network_learns_from_targets_too(photos: Path, tmp_path: Path) -> None
         (
             "urnet_paper",
             ["targets.policy=per_row", "finetune.network.name=backbone"],
-            "and cluster_weight makes a weight of any size instead",
+            "and cluster_weight, image_text make a weight of any size instead",
         ),
         (
             "auto",

@@ -25,6 +25,7 @@ from reweigh.weighers.image_text import (
     trusted_rows,
 )
 from reweigh.weighers.image_text_networks import Matching, MatchingSettings, cosines_with_own, fit_matching, two_layers
+from reweigh.weighers.settings import WeightSettings
 
 QUICK = ImageText(steps=60, batch=64, n_folds=2)
 
@@ -170,7 +171,19 @@ def test_the_paper_s_weight_is_the_cosine_above_zero() -> None:
     evidence = example_evidence()
     factor = make_factor("image_text", replace(QUICK, is_calibrated=False), evidence)
     score = matching_scores(evidence, fit_networks(evidence, QUICK))
-    assert np.array_equal(factor.values, np.clip(score, 0, 1))
+    assert np.array_equal(factor.values, np.clip(score, 0, 1)) and factor.kind == "multiplier"
+
+
+def test_the_paper_s_weight_needs_the_product_and_a_label_without_text_weighs_as_others_do_on_average() -> None:
+    settings = replace(QUICK, is_calibrated=False)
+    with pytest.raises(ReweighError, match=r"'image_text' is a multiplier.* Set weights\.combiner=product"):
+        WeightSettings(use=("image_text",), image_text=settings)
+    evidence = dict(example_evidence())
+    text = evidence["label_text"]
+    evidence["label_text"] = replace(text, is_known=np.arange(len(text.is_known)) > 0)
+    values = make_factor("image_text", settings, evidence).values
+    silent = evidence["images"].labels == 0
+    assert silent.any() and values[silent] == pytest.approx(values[~silent].mean())
 
 
 def test_training_depends_on_the_seed_alone_and_leaves_torchs_own_generator_where_it_was() -> None:

@@ -41,7 +41,11 @@ class Factor:
 class Weigher(Protocol):
     """A frozen record of settings that turns evidence into a factor."""
 
-    kind: ClassVar[Kind]
+    @property
+    def kind(self) -> Kind:
+        """Mostly of the class; it may follow from a setting."""
+        ...
+
     group: ClassVar[str]
     needs: ClassVar[tuple[str, ...]]
     """Pieces of evidence that it reads besides `images`."""

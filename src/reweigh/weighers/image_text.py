@@ -54,9 +54,8 @@ class ImageText:
     top_ranks: int = TRUSTED
     """Ranks of the trusted source that are learnt from; of a class without any, so many rows of the largest held-out margin."""
     is_calibrated: bool = True
-    """False: max(0, cosine) as the paper has it, meant for weights.combiner=product; no probability."""
+    """False: max(0, cosine) as the paper has it, a multiplier, for weights.combiner=product."""
 
-    kind: ClassVar[Kind] = "credibility"
     group: ClassVar[str] = "visual"
     needs: ClassVar[tuple[str, ...]] = ("features", "label_text", "agreement")
 
@@ -71,6 +70,11 @@ class ImageText:
             if not 0 <= getattr(self, name) < float("inf"):
                 raise ReweighError(f"weights.image_text.{name} must be 0 or more, found {getattr(self, name)}.")
 
+    @property
+    def kind(self) -> Kind:
+        """A raw cosine is no probability."""
+        return "credibility" if self.is_calibrated else "multiplier"
+
     def fit(self, evidence: Evidence) -> State | None:
         """Projection of the features, the networks, and the curves."""
         networks = fit_networks(evidence, self)
@@ -80,12 +84,15 @@ class ImageText:
     def weigh(
         self, evidence: Evidence, state: State | None, credibility: NDArray[np.float32] | None = None
     ) -> tuple[NDArray[np.float32], dict[str, Any]]:
-        """Calibrated cosine; NaN for an image whose label has no text vector."""
+        """Calibrated cosine, NaN for an image whose label has no text vector; not calibrated max(0, cosine), and those images' mean for it."""
         assert state is not None
         score = matching_scores(evidence, state)
         told = {**_told(evidence, state), "scores": score_facts(score, evidence["images"].rows)}
         if not self.is_calibrated:
-            return np.maximum(score, 0), told
+            factor = np.maximum(score, 0)
+            silent = np.isnan(factor)
+            factor[silent] = factor[~silent].mean() if not silent.all() else 1.0
+            return factor, told
         curves = {name.removeprefix("curve."): value for name, value in state.items() if name.startswith("curve.")}
         values, facts = weigh_score(score, evidence, curves, per_source=False)
         return values, {**facts, **told}
