@@ -128,6 +128,7 @@ PIECES: dict[str, Row] = {
     "bag alone: mean": piece(bags="mean"),
     "label alone: per row, balance": piece("auto", *B, targets=PER_ROW, left="balance"),
     "label alone: beta .8, as printed": piece(targets=AS_PRINTED),
+    "instance and class": piece("image_text", *B),
     "+ class": piece(*B, paper="72.8"),
     "+ cluster": piece("clusters", *B, paper="75.3"),
     "+ instance": piece(*STEPS, *B, paper="76.0"),

@@ -2,7 +2,7 @@
 
     OMP_NUM_THREADS=1 python benchmarks/ablation_urnet.py --data ../shared/data --backbone local-dir:LITE0
         [--cache benchmarks/.cache/weights] [--sets tiny,cifar_worse,fashion] [--seeds 5] [--heads probe,network]
-        [--rows 'baseline; + class'] [--epochs 40] [--minutes 60]
+        [--rows 'baseline; + class'] [--l2 0.02] [--epochs 40] [--minutes 60]
 
 Top-1 and top-5, and averaged over classes, of every row: mean and standard deviation over the seeds, the gain over the
 baseline with its paired 95 % interval, and the share of the gap to `right rows +B` that is closed. Each seed draws set,
@@ -23,7 +23,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -112,13 +112,13 @@ def figures_of(log_p: NDArray[np.float32], answers: NDArray[np.int32], k: int) -
 
 
 def cells(
-    name: str, seed: int, wanted: list[tuple[str, str]], place: Place, epochs: int, until: float
+    name: str, seed: int, wanted: list[tuple[str, str]], place: Place, epochs: int, until: float, l2: float
 ) -> Iterator[tuple[tuple[str, str], dict[str, Any]]]:
     """((row, head), figures) of one draw; the draw is made only where a cell is missing."""
     case: Case | None = None
     catalog: Catalog | None = None
     for row, head in wanted:
-        path = cell_path(name, seed, row, head, place, epochs)
+        path = cell_path(name, seed, row, head, place, epochs, l2)
         if path.exists():
             yield (row, head), read_json(path)
             continue
@@ -128,8 +128,9 @@ def cells(
             case, catalog = make_case(name, seed, place), set_catalog(name, SETS[name], seed, place)
         start = time.perf_counter()
         lesson = PIECES[row].make(case, head)
+        tested = replace(case, l2=l2 or case.l2)
         log_p = (
-            probe_predictions(case, lesson) if head == "probe" else network_predictions(case, lesson, catalog, epochs)
+            probe_predictions(tested, lesson) if head == "probe" else network_predictions(case, lesson, catalog, epochs)
         )
         figures = {
             **figures_of(log_p, case.answers, case.k),
@@ -146,13 +147,14 @@ def cells(
         yield (row, head), figures
 
 
-def cell_path(name: str, seed: int, row: str, head: str, place: Place, epochs: int) -> Path:
+def cell_path(name: str, seed: int, row: str, head: str, place: Place, epochs: int, l2: float) -> Path:
     """Where a cell lies, by all that it depends on but the code of `src`."""
     made = SETS[name]
     plain = Lesson(weights=np.ones(1), targets=np.zeros(1, np.int32), labels=np.zeros(1, np.int32))
     reads = {
         "version": VERSION, "set": asdict(made), "photos": asdict(PHOTOS[made.photos]), "seed": seed, "backbone": Path(place.backbone).name,
         "row": PIECES[row].reads, "head": head, "network": asdict(settings_of(plain, epochs)) if head == "network" else None,
+        **({"l2": l2} if l2 and head == "probe" else {}),
     }  # fmt: skip
     digest = hashlib.blake2b(json.dumps(reads, sort_keys=True).encode(), digest_size=6).hexdigest()
     slug = re.sub(r"[^a-z0-9]+", "-", row.lower()).strip("-")
@@ -211,6 +213,9 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--heads", default="probe,network")
     parser.add_argument("--rows", default="", help="names with ; between; all")
+    parser.add_argument(
+        "--l2", type=float, default=0.0, help="of the linear head; 0: chosen on held-out labels, as a run does"
+    )
     parser.add_argument("--epochs", type=int, default=40, help="of the network")
     parser.add_argument("--minutes", type=float, default=0, help="stop before a cell after this time; 0: never")
     chosen = parser.parse_args()
@@ -222,7 +227,7 @@ def main() -> None:
             wanted = [(row, head) for row in rows if head in PIECES[row].heads]
             found: dict[str, dict[int, dict[str, Any]]] = {}
             for seed in range(chosen.seeds):
-                for (row, _), figures in cells(name, seed, wanted, place, chosen.epochs, until):
+                for (row, _), figures in cells(name, seed, wanted, place, chosen.epochs, until, chosen.l2):
                     found.setdefault(row, {})[seed] = figures
             show(name, head, found)
 
