@@ -85,6 +85,60 @@ def test_classes_have_the_devkits_words_and_a_name_of_two_classes_its_wnid(tmp_p
     assert classes.descriptions[1] == "large long-necked wading bird"
 
 
+def kaggle(root: Path) -> Path:
+    """The archive of Kaggle's challenge: the table's rows in no order, boxes behind the class, and a mapping with words."""
+    imagenet(root / "ILSVRC" / "Data" / "CLS-LOC", devkit=False)
+    (root / "LOC_val_solution.csv").write_text(
+        "ImageId,PredictionString\nILSVRC2012_val_00000003,n01440764 85 1 499 272 n01440764 1 2 3 4 \n"
+        "ILSVRC2012_val_00000001,n03126707 131 0 499 254 \nILSVRC2012_val_00000002,n02012849 9 9 9 9 \n"
+    )
+    (root / "LOC_synset_mapping.txt").write_text("n01440764 tench, Tinca tinca\nn02012849 crane\nn03126707 crane\n")
+    return root
+
+
+def test_kaggles_archive_is_read_whichever_of_its_folders_is_named(tmp_path: Path) -> None:
+    root = kaggle(tmp_path / "kaggle")
+    usual = index(imagenet(tmp_path / "imagenet"), tmp_path / "usual")
+    for number, inside in enumerate(("", "ILSVRC", "ILSVRC/Data", "ILSVRC/Data/CLS-LOC")):
+        found = recognise(root / inside)
+        assert found[0] == "imagenet" and found[1].certainty is Certainty.CERTAIN
+        catalog = index(root / inside, tmp_path / f"c{number}")
+        assert labels(catalog, "val") == labels(usual, "val") and labels(catalog, "train") == labels(usual, "train")
+        assert "val: flat, with the answers of LOC_val_solution.csv" in catalog.counts["notes"]
+    assert read_classes(catalog).names == read_classes(usual).names
+    assert read_classes(catalog).words[0] == ("tench", "Tinca tinca")
+
+
+def test_kaggles_table_may_lie_elsewhere_and_lack_its_mapping(tmp_path: Path) -> None:
+    root = kaggle(tmp_path / "kaggle")
+    (root / "LOC_synset_mapping.txt").unlink()
+    (tmp_path / "tables").mkdir()
+    (root / "LOC_val_solution.csv").rename(tmp_path / "tables" / "LOC_val_solution.csv")
+    source = root / "ILSVRC" / "Data" / "CLS-LOC"
+    with pytest.raises(ReweighError, match=r"val is flat: .*or in Kaggle's LOC_val_solution.csv, which are not in"):
+        index(source, tmp_path / "c")
+    catalog = index(source, tmp_path / "c", options={"devkit": str(tmp_path / "tables")})
+    assert list(labels(catalog, "val").values()) == [2, 1, 0]
+    assert any(note.startswith("no LOC_synset_mapping.txt") for note in catalog.counts["notes"])
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("LOC_val_solution.csv", "a,b\n", r"LOC_val_solution\.csv, line 1: 'a,b' is no image"),
+        ("LOC_val_solution.csv", "ILSVRC2012_val_00000001,n01440764\n" * 2, r"line 2: .* stands twice"),
+        ("LOC_val_solution.csv", "ILSVRC2012_val_00000001,n01440764\n", r"00000002\.JPEG: .*no answer for it, only for 1 images"),
+        ("LOC_synset_mapping.txt", "n01440764 tench\n", r"LOC_synset_mapping\.txt lacks n02012849, .*and 1 more"),
+        ("LOC_synset_mapping.txt", "tench\n", r"line 1: 'tench' is no wnid and its words"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_kaggles_tables_is_said(tmp_path: Path, name: str, text: str, message: str) -> None:
+    (kaggle(tmp_path / "kaggle") / name).write_text(text)
+    with pytest.raises(ReweighError, match=message):
+        index(tmp_path / "kaggle", tmp_path / "c")
+    assert not (tmp_path / "c").exists()
+
+
 @pytest.mark.parametrize("val", ["wnid", "number"])
 def test_sorted_validation_images_need_no_devkit(tmp_path: Path, val: str) -> None:
     catalog = index(imagenet(tmp_path / "imagenet", val=val, devkit=False), tmp_path / "c", layout="imagenet")
@@ -115,7 +169,7 @@ def test_classes_are_those_of_train_and_other_validation_images_are_counted(tmp_
         "val/ILSVRC2012_val_00000002.JPEG": 1, "val/ILSVRC2012_val_00000003.JPEG": 0,
     }  # fmt: skip
     assert catalog.counts["skipped"]["val image of a class that train has no folder of"]["count"] == 1
-    assert "train has 2 of the 3 classes of the devkit: labels are ranks among these" in catalog.counts["notes"]
+    assert "train has 2 of the challenge's 3 classes: labels are ranks among these" in catalog.counts["notes"]
 
 
 def test_test_images_have_no_label_and_strangers_are_counted(tmp_path: Path) -> None:
@@ -152,7 +206,7 @@ def test_validation_images_alone_have_the_devkits_classes(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("answers", "message"),
     [
-        ("1\n2\n", r"00000003\.JPEG: .* has only 2 lines"),
+        ("1\n2\n", r"00000003\.JPEG: .* has no answer for it, only for 2 images"),
         ("1\n4\n3\n", r"line 2: '4' is none of the 3 numbers of meta\.mat, 1\.\.3"),
         ("1\nx\n3\n", r"line 2: 'x' is none"),
         ("", "is empty"),

@@ -17,7 +17,7 @@ from tests.layouts.test_cnwl import cnwl
 from tests.layouts.test_food101n import food
 from tests.layouts.test_hf_dataset import save_dict
 from tests.layouts.test_imagefolder import photos
-from tests.layouts.test_imagenet import imagenet
+from tests.layouts.test_imagenet import imagenet, kaggle
 from tests.layouts.test_img2dataset import download
 from tests.layouts.test_tiny_imagenet import tiny
 from tests.layouts.test_webdataset import shards
@@ -32,6 +32,7 @@ MAKERS: dict[str, tuple[str, Callable[[Path], Path]]] = {
     "WebVision 1.0": ("webvision", make_webvision),
     "WebVision 2.0": ("webvision", make_webvision_2),
     "ImageNet": ("imagenet", imagenet),
+    "ImageNet of Kaggle": ("imagenet", kaggle),
     "Tiny ImageNet": ("tiny-imagenet", tiny),
     "CIFAR-100N": ("cifar-n", cifar),
     "CleanNet": ("cleannet", lambda root: lists(root) / "train.tsv"),

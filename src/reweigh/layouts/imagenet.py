@@ -1,6 +1,7 @@
 """Layout `imagenet`: ILSVRC-2012 (ImageNet-1k), or classes of it, as the archives are unpacked.
 
-`train/<wnid>/`; `val/` flat with the devkit's answers, or with folders named by wnid or by number; `test/` without labels.
+`train/<wnid>/`; `val/` flat with the devkit's or Kaggle's answers, or with folders named by wnid or by number; `test/` without labels. These
+folders lie in the source, or below `ILSVRC/Data/CLS-LOC` of Kaggle's archive: uids are the same then.
 A label is the rank of its wnid among the sorted wnids, never the devkit's ILSVRC2012_ID.
 """
 
@@ -20,7 +21,8 @@ from reweigh.layouts.class_synsets import wnid_classes
 from reweigh.layouts.content import MISSING
 from reweigh.layouts.folders import files_in, folders_in, images_below
 from reweigh.layouts.image_names import is_image, is_unicode
-from reweigh.layouts.imagenet_devkit import ANSWERS, DevkitClass, find_devkit, read_answers, read_devkit_classes
+from reweigh.layouts.imagenet_answers import SOLUTION, Answers, find_answers, images_root
+from reweigh.layouts.imagenet_devkit import ANSWERS
 from reweigh.layouts.indexing import index_rows, row_batches
 from reweigh.layouts.recognition import Certainty, Recognition
 from reweigh.progress import Progress, silent
@@ -34,27 +36,23 @@ Row = tuple[str, str, str, int]
 def index_imagenet(source: Path, output: Path, options: Mapping[str, Any], *, progress: Progress = silent) -> Catalog:
     """The folder that holds `train/`, `val/` or both. Classes are those of `train/`, where it is there.
 
-    Option `devkit`: the folder with meta.mat and the validation answers, where it is not in the source.
+    Option `devkit`: the folder with meta.mat and the validation answers, or with Kaggle's LOC_val_solution.csv, where it is not in the source.
     Raises ReweighError for archives that are not unpacked, a flat `val/` without answers, and as `index_rows`.
     """
     if not source.is_dir():
         raise ReweighError(f"{source} is a file; the layout imagenet reads the folder that holds train/ and val/.")
-    if not (source / "train").is_dir() and not (source / "val").is_dir():
+    root = images_root(source)
+    if not (root / "train").is_dir() and not (root / "val").is_dir():
         raise ReweighError(_no_splits(source))
     findings = Findings()
-    devkit = find_devkit(source, options.get("devkit"))
-    known = read_devkit_classes(devkit) if devkit else {}
-    wnids = _wnids(source, known, findings)
-    answers = read_answers(devkit, known, findings) if devkit else []
+    answers = find_answers(source, root, options.get("devkit"), findings)
+    wnids = _wnids(root, sorted(answers.classes), findings)
     rows = chain(
-        _train(source, wnids, findings),
-        _val(source, wnids, answers, findings),
-        _test(source / "test", source, findings),
-    )
-    described = {own.wnid: (own.words, own.gloss) for own in known.values()}
+        _train(root, wnids, findings), _val(root, wnids, answers, findings), _test(root / "test", root, findings)
+    )  # fmt: skip
     return index_rows(
-        output, row_batches(rows, COLUMNS), wnid_classes(wnids, described), findings, layout="imagenet", options=options, source=source,
-        root=source, are_found=True, progress=progress,
+        output, row_batches(rows, COLUMNS), wnid_classes(wnids, answers.classes), findings, layout="imagenet", options=options, source=source,
+        root=root, are_found=True, progress=progress,
     )  # fmt: skip
 
 
@@ -62,6 +60,8 @@ def recognise_imagenet(source: Path) -> Recognition | None:
     """Names that only ILSVRC has, or folders of wnids whose images are named by them."""
     if not source.is_dir():
         return None
+    if images_root(source) != source:
+        return Recognition(Certainty.CERTAIN, f"{images_root(source).relative_to(source)} with train/ or val/")
     if (source / "train").is_dir() or (source / "val").is_dir():
         first = next((name for name in _names(source / "val") if name.startswith("ILSVRC2012_val_")), None)
         if first:
@@ -83,23 +83,22 @@ def _names(folder: Path) -> list[str]:
         return []
 
 
-def _wnids(source: Path, known: Mapping[int, DevkitClass], findings: Findings) -> list[str]:
-    """The classes, sorted: folders of train, else the devkit's, else folders of val."""
+def _wnids(source: Path, known: list[str], findings: Findings) -> list[str]:
+    """The classes, sorted: folders of train, else those `known` from devkit or Kaggle, else folders of val."""
     train = _folders_by_wnid(source / "train")
-    leaves = sorted(own.wnid for own in known.values())
     if train:
-        if leaves and len(train) < len(leaves):
+        if len(train) < len(known):
             findings.notes.append(
-                f"train has {len(train):,} of the {len(leaves):,} classes of the devkit: labels are ranks among these"
+                f"train has {len(train):,} of the challenge's {len(known):,} classes: labels are ranks among these"
             )
         return train
     if (source / "train").is_dir():
         raise ReweighError(_no_wnids(source / "train"))
-    found = leaves or _folders_by_wnid(source / "val")
+    found = known or _folders_by_wnid(source / "val")
     if not found:
         raise ReweighError(
             f"{source} has no train/, and val/ has no folders named by wnid: which classes there are, only the devkit says. "
-            "Unpack ILSVRC2012_devkit_t12.tar.gz there, or name its folder by --option devkit=FOLDER."
+            "Unpack ILSVRC2012_devkit_t12.tar.gz there, or name its folder, or that of Kaggle's LOC_val_solution.csv, by --option devkit=FOLDER."
         )
     return found
 
@@ -121,7 +120,7 @@ def _train(source: Path, wnids: Sequence[str], findings: Findings) -> Iterator[R
             yield name, name, "train", label[folder.name]
 
 
-def _val(source: Path, wnids: Sequence[str], answers: Sequence[str], findings: Findings) -> Iterator[Row]:
+def _val(source: Path, wnids: Sequence[str], answers: Answers, findings: Findings) -> Iterator[Row]:
     """Rows of val/, by what is in it."""
     folder = source / "val"
     if not folder.is_dir():
@@ -158,7 +157,7 @@ def _numbered(folder: Path, folders: Sequence[Path], k: int) -> list[int]:
     return numbers
 
 
-def _flat(folder: Path, label: Mapping[str, int], answers: Sequence[str], findings: Findings) -> Iterator[Row]:
+def _flat(folder: Path, label: Mapping[str, int], answers: Answers, findings: Findings) -> Iterator[Row]:
     """Image i has the i-th answer; images that are not there are counted."""
     names: dict[int, str] = {}
     for name in sorted(os.listdir(folder)):  # noqa: PTH208
@@ -175,17 +174,18 @@ def _flat(folder: Path, label: Mapping[str, int], answers: Sequence[str], findin
             f"{folder} has no image ILSVRC2012_val_00000001.JPEG and no folder of a class; found {_some(sorted(_names(folder)))}."
             f"{' Unpack it there.' if packed else ' Is the download complete?'}"
         )
-    if not answers:
+    if not answers.wnids:
         raise ReweighError(
-            f"{folder} is flat: which class its {len(names):,} images are of stands in the devkit's {ANSWERS}, which is not in {folder.parent}. "
-            "Name its folder by --option devkit=FOLDER, or sort the images into folders by wnid."
+            f"{folder} is flat: which class its {len(names):,} images are of stands in the devkit's {ANSWERS}, or in Kaggle's {SOLUTION}, which are "
+            f"not in {folder.parent}. Name its folder by --option devkit=FOLDER, or sort the images into folders by wnid."
         )
-    if max(names) > len(answers):
+    unanswered = sorted(names.keys() - answers.wnids.keys())
+    if unanswered:
         raise ReweighError(
-            f"{folder / names[max(names)]}: {ANSWERS} has only {len(answers):,} lines; is it whole, and of 2012?"
+            f"{folder / names[unanswered[0]]}: {answers.path} has no answer for it, only for {len(answers.wnids):,} images; is it whole, and of 2012?"
         )
-    findings.notes.append("val: flat, with the devkit's answers")
-    for number, wnid in enumerate(answers, start=1):
+    findings.notes.append(f"val: flat, with {answers.said}")
+    for number, wnid in sorted(answers.wnids.items()):
         if wnid not in label:
             findings.skip(OTHER_CLASS, [names.get(number, f"ILSVRC2012_val_{number:08d}.JPEG")])
         elif number not in names:

@@ -40,7 +40,8 @@ def find_devkit(source: Path, asked: str | None) -> Path | None:
             return folder
     if asked is not None:
         raise ReweighError(
-            f"No {ANSWERS} in {roots[0]} or its folder data: ILSVRC2012_devkit_t12.tar.gz, unpacked, has it."
+            f"No {ANSWERS} in {roots[0]} or its folder data, and no LOC_val_solution.csv: ILSVRC2012_devkit_t12.tar.gz, unpacked, has the first, "
+            "Kaggle's archive the second."
         )
     return None
 
@@ -76,7 +77,7 @@ def read_devkit_classes(folder: Path) -> dict[int, DevkitClass]:
     return found
 
 
-def read_answers(folder: Path, classes: dict[int, DevkitClass], findings: Findings) -> list[str]:
+def read_devkit_answers(folder: Path, classes: dict[int, DevkitClass], findings: Findings) -> list[str]:
     """The wnid of each validation image, in the order of their numbers from 1. Raises ReweighError that names the line."""
     path = folder / ANSWERS
     found = []
