@@ -89,18 +89,21 @@ ALL = {
 
 
 @pytest.mark.parametrize(
-    "settings",
-    [ALL | {"optimizer": "sgd"}, ALL | {"optimizer": "adamw", "micro_batch": 3, "workers": 2}],
+    ("settings", "kills"),
+    [
+        (ALL | {"optimizer": "sgd"}, (1, 4, 5, 10)),
+        (ALL | {"optimizer": "adamw", "micro_batch": 3, "workers": 2}, (1, 5)),  # each start takes seconds for its workers
+    ],
     ids=["sgd, here", "adamw, gradients added up, two workers"],
-)
+)  # fmt: skip
 def test_killed_and_resumed_the_losses_go_on_to_the_same_bits(
-    photos: Path, tmp_path: Path, settings: dict[str, Any]
+    photos: Path, tmp_path: Path, settings: dict[str, Any], kills: tuple[int, ...]
 ) -> None:
     """Killed before the first checkpoint, between two, at an epoch's end and at the very end."""
     torch.set_num_threads(1)
     whole = finetune(task_of(photos, settings=settings), tmp_path / "whole", key="a")
     context = multiprocessing.get_context("spawn")
-    for at in (1, 4, 5, 10):
+    for at in kills:
         child = context.Process(target=_train_until, args=(str(photos), str(tmp_path / "cut"), at, settings))
         child.start()
         child.join()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -16,11 +16,15 @@ from reweigh.weighers.rank_limit import RankLimit
 from reweigh.weighers.settings import WeightSettings, weigher_named
 from reweigh.weighers.table_of_weighers import WEIGHERS
 
+SHORTER = {"image_text": {"steps": 60}}
+"""Of what is trained: a tenth of the steps takes minutes off the suite, and no promise is about accuracy."""
+
 
 @pytest.mark.parametrize("promise", CONTRACT)
 @pytest.mark.parametrize("name", WEIGHERS)
 def test_every_weigher_keeps_every_promise(name: str, promise: str) -> None:
-    CONTRACT[promise](name, weigher_named(name, WeightSettings()))
+    weigher: Any = weigher_named(name, WeightSettings())
+    CONTRACT[promise](name, replace(weigher, **SHORTER.get(name, {})))
 
 
 def test_every_weigher_has_its_settings_in_the_recipe_and_needs_pieces_that_exist() -> None:
