@@ -11,7 +11,8 @@ import pytest
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "reweigh"
 LAYERS = (  # from top to ground, as in docs/architecture.md
     "__main__", "cli", "runs", "report", "evaluation", "training", "targets", "testing", "weighers", "evidence", "verdicts", "webify", "probes",
-    "optimization", "metrics", "features", "layouts", "images", "text", "catalog", "recipes", "timm_import", "ranks", "whole_files", "progress", "errors",
+    "optimization", "metrics", "features", "layouts", "images", "text", "catalog", "recipes", "timm_import", "ranks",
+    "whole_files", "cores", "progress", "errors",
 )  # fmt: skip
 MODULES = sorted(SOURCE.rglob("*.py"))
 

@@ -200,7 +200,7 @@ def test_an_unknown_label_set_is_an_error_with_the_nearest_name(tmp_path: Path) 
             "index,file,part,clean,aggre,worse\n0,train/00000.jpg,main,1,1,10\n",
             "label 10 of 'train/00000.jpg' is out of range: the 10 classes",
         ),
-        ("", "has no column 'file'; it has: no row"),
+        ("", "train_labels.csv lists no image"),
     ],
 )
 def test_what_is_wrong_with_a_list_is_said_in_one_line(tmp_path: Path, text: str, message: str) -> None:

@@ -163,6 +163,8 @@ def test_folders_a_class_are_read_without_lists(tmp_path: Path) -> None:
     }
     assert "no folder clean_val" in catalog.counts["warnings"]
     assert index(tmp_path / "c1m", tmp_path / "n", options={"labels": "noisy"}).n == 2
+    with pytest.raises(ReweighError, match=r"option images goes with lists; .* has none and is read as folders"):
+        index(tmp_path / "c1m", tmp_path / "d", options={"images": "elsewhere"})
     (tmp_path / "c1m" / "noisy_train" / "14").mkdir()
     with pytest.raises(
         ReweighError, match=r"noisy_train/14 is none of the 14 classes, whose folders are named 0 to 13"

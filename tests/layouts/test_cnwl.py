@@ -207,3 +207,8 @@ def test_any_bytes_give_a_catalog_or_one_line(
         assert index(source, place / "c").n >= 1
     except ReweighError as error:
         assert "\n" not in str(error)
+
+
+def test_how_noise_is_told_is_asked_of_red_lists_only(tmp_path: Path) -> None:
+    with pytest.raises(ReweighError, match=r"option noise says how web images are told; blue_noise_nl_0\.4 has none"):
+        index(cnwl(tmp_path / "cnwl"), tmp_path / "c", options={"split": "blue_noise_nl_0.4", "noise": "name"})

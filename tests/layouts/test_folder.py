@@ -9,6 +9,7 @@ from PIL import Image
 
 from reweigh.catalog.tables import Catalog, read_classes, read_columns, read_uids
 from reweigh.errors import ReweighError
+from reweigh.layouts import indexing
 from reweigh.layouts.table_of_layouts import index
 
 
@@ -194,3 +195,19 @@ def test_links_that_lead_nowhere_are_no_classes_and_no_images(tmp_path: Path) ->
 def make(folder: Path) -> Path:
     folder.mkdir(parents=True)
     return folder
+
+
+def test_a_folder_of_files_that_cannot_be_used_is_given_up_and_nothing_of_the_rest_is_lost_unsaid(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(indexing, "EARLY", 20)
+    monkeypatch.setattr(indexing, "BLOCK", 10)
+    for name in ("empty", "full"):
+        (tmp_path / "p" / name).mkdir(parents=True)
+        for number in range(40):
+            (tmp_path / "p" / name / f"{number:02d}.jpg").write_bytes(name.encode() if name == "full" else b"")
+    with pytest.raises(
+        ReweighError, match=r"20 of the first 20 images of .*p cannot be used \(empty file\), e\.g\. empty/00\.jpg"
+    ):
+        index(tmp_path / "p", tmp_path / "c")
+    assert not (tmp_path / "c").exists()

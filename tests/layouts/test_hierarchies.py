@@ -56,6 +56,9 @@ def test_a_csv_of_children_and_parents(tmp_path: Path) -> None:
         ("child,parent\ncolla,a\n", r"'colla' is neither a class nor a parent of one\. Did you mean 'cola'"),
         ("child,parent\ncola,a\na,b\nb,a\n", "'a' is above itself, by"),
         ("kid,parent\ncola,a\n", "has no columns child and parent; it has: kid, parent"),
+        ("child,parent\ncola\n", "pair 1 of the list has not one value for each"),
+        ("child,parent\n", "lists no pair"),
+        ("child,parent\ncola," + "a" * 140_000, "is not a CSV that can be read: field larger than field limit"),
     ],
 )
 def test_what_is_no_tree_is_an_error(tmp_path: Path, text: str, message: str) -> None:

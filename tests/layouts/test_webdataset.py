@@ -18,6 +18,7 @@ from tests.layouts.webvision_miniature import jpeg, write
 from reweigh.catalog.tables import Catalog, image_locations, read_classes, read_columns
 from reweigh.errors import ReweighError
 from reweigh.images.reading import read_bytes
+from reweigh.layouts import webdataset
 from reweigh.layouts.recognition import Certainty
 from reweigh.layouts.table_of_layouts import index, recognise
 
@@ -121,6 +122,13 @@ def test_compressed_cut_and_missing_tars_are_told(tmp_path: Path) -> None:
     with pytest.raises(ReweighError, match=r"member '../x.jpg' leaves the tar's own folder"):
         index(source, tmp_path / "c")
     assert not (tmp_path / "c").exists()
+
+
+def test_a_text_too_large_to_be_one_is_counted(tmp_path: Path) -> None:
+    source = tmp_path / "s"
+    make_tar(source / "0.tar", [("a.jpg", jpeg(1)), ("a.cls", b"0"), ("a.txt", b"x" * (webdataset.LARGEST + 1))])
+    catalog = index(source, tmp_path / "c", layout="webdataset")
+    assert catalog.counts["skipped"]["cls, json or txt over 1,048,576 bytes"]["examples"] == ["0.tar/a.txt"]
 
 
 names = st.text("ab._/0 ", min_size=1, max_size=6).map(lambda base: f"{base.strip('/') or 'x'}.jpg")

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import shlex
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from reweigh.cli.options import layout_options
 from reweigh.report.records import ReportData
 from reweigh.report.weight_records import Explanation
 from reweigh.runs.folder import stored_recipe
-from reweigh.runs.page import catalog_of_run, gather
+from reweigh.runs.page import _command, catalog_of_run, gather
 from reweigh.runs.recipe import read_recipe
 from reweigh.runs.run import run
 from reweigh.runs.source import Source
 from reweigh.runs.stored_weighing import stored_weighing
+from reweigh.whole_files import read_json
 
 CHANGES = [
     "backbone.name=pixels",
@@ -123,6 +127,39 @@ def test_the_challenges_say_which_remedy_is_on(photos: Path, auto: tuple[Path, R
     assert [one.is_on for one in balance.challenges] == [True, False, False, False, False]
     assert balance.weights is not None and balance.weights.classes.rows[0].mass is None
     assert all(images.mean_credibility is None for images in balance.images)
+
+
+def test_bags_and_targets_are_remedies_that_can_be_on(photos: Path) -> None:
+    one = made(photos, "auto", "hidden_layer.width=4", "hidden_layer.bags.size=3", "targets.policy=bootstrap")[1]
+    assert [one.is_on for one in one.challenges[3:]] == [True, True]
+    assert (
+        "bags of 3 images of a class" in one.challenges[3].remedy
+        and "hidden_layer.bags.size" in one.challenges[3].remedy
+    )
+
+
+def test_the_command_on_the_page_reads_the_same_data(tmp_path: Path, auto: tuple[Path, ReportData]) -> None:
+    options = {
+        "columns": {"label": "kind", "verified_label": "who said"}, "tar": ["a b.tar", "c.tar"], "labels": "noisy", "hash": False,
+        "split": "train", "images": "/x y",
+    }  # fmt: skip
+    record = read_json(auto[0] / "run.json")
+    record["data"] |= {"options": options, "layout": "table"}
+    words = shlex.split(_command(auto[0], record, stored_recipe(auto[0])))
+    given: dict[str, list[str]] = {}
+    for name, value in pairwise(words):
+        if name.startswith("--"):
+            given.setdefault(name, []).append(value)
+    assert (
+        layout_options(
+            given["--column"],
+            [Path(t) for t in given["--tar"]],
+            given["--labels"][0],
+            "--no-hash" in given,
+            given["--option"],
+        )
+        == options
+    )
 
 
 @pytest.mark.parametrize("combiner", ["product", "geometric"])

@@ -33,6 +33,13 @@ class Findings:
             if len(kept) < EXAMPLES:
                 kept.append(name)
 
+    def add(self, other: Findings) -> None:
+        """Count what another record has left out as well."""
+        self.skipped.update(other.skipped)
+        for reason, names in other.examples.items():
+            kept = self.examples.setdefault(reason, [])
+            kept += names[: EXAMPLES - len(kept)]
+
 
 def sentences(findings: Findings) -> list[str]:
     """The warnings, and a sentence for each thing that was repaired."""

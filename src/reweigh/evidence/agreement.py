@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from reweigh.cores import available_cores
 from reweigh.evidence.stored_arrays import load_arrays, save_arrays
 from reweigh.probes.log_probabilities import LogProbabilities, ProbabilityRows
 
@@ -50,7 +50,7 @@ def label_agreement(log_probabilities: ProbabilityRows, labels: NDArray[np.integ
         with np.errstate(over="ignore"):
             result[here] = 1 / (1 + np.exp(rival.astype(np.float64) - mine))
 
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+    with ThreadPoolExecutor(available_cores()) as pool:
         list(pool.map(one, range(0, len(labels), size)))
     result[labels < 0] = np.nan
     return result

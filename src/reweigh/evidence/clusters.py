@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from reweigh.cores import available_cores
 from reweigh.evidence.held_out import HeldOut
 from reweigh.evidence.inputs import EvidenceInputs
 from reweigh.evidence.settings import EvidenceSettings
@@ -98,7 +98,7 @@ def _clusters_of(inputs: EvidenceInputs, settings: EvidenceSettings, seed: int, 
         if len(own) and len(union):
             _put(record, own, *_clustered(inputs.features, inputs.rows, own, union, labels, settings, seed, label))
 
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+    with ThreadPoolExecutor(available_cores()) as pool:
         for done, _ in enumerate(pool.map(one, classes), start=1):
             inputs.progress("clusters", done, len(classes))
     return record

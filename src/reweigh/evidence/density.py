@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from reweigh.cores import available_cores
 from reweigh.evidence.inputs import EvidenceInputs
 from reweigh.evidence.settings import EvidenceSettings
 from reweigh.evidence.stored_arrays import load_arrays, save_arrays
@@ -50,7 +50,7 @@ def make_density(inputs: EvidenceInputs, settings: EvidenceSettings, seed: int) 
             points = project(inputs.features, inputs.rows[own], projection)
             share[own] = density_share(points, seed=np.random.SeedSequence([seed, 2, label]))
 
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(available_cores()) as pool:
         for done, _ in enumerate(pool.map(one, range(inputs.k)), start=1):
             inputs.progress("density", done, inputs.k)
     return Density(rows=inputs.rows, share=share)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reweigh.cores import available_cores
 from reweigh.images.reading import Unreadable, read_bytes
 from reweigh.images.settings import ImageSettings
 from reweigh.images.views import EvaluationView, encoded_view
@@ -44,7 +44,7 @@ class Batch:
 
 def available_workers(workers: int) -> int:
     """Threads for decoding: as said, or one for each core that this process may use, at most 16."""
-    return workers or min(len(os.sched_getaffinity(0)), MOST_WORKERS)
+    return workers or min(available_cores(), MOST_WORKERS)
 
 
 def decodes_beside(backbone: Backbone) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reweigh.cores import available_cores
 from reweigh.errors import ReweighError
 from reweigh.features.matrix import FeatureMatrix
 from reweigh.features.projection import fit_projection, project
@@ -125,7 +125,7 @@ def _index(
 
     def search(queries: NDArray[np.float32], m: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         starts = range(0, len(queries), QUERIES)
-        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        with ThreadPoolExecutor(available_cores()) as pool:
             parts = list(pool.map(lambda s: block(queries[s : s + QUERIES], m), starts))
         return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
 

@@ -6,7 +6,6 @@ JPEGs, in `cifar10n.tar` or as files, beside `train_labels.csv` and `test_labels
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from reweigh.images.tar_members import read_members
 from reweigh.layouts.cifar_files import find_file, has_images, index_official
 from reweigh.layouts.cifar_pickles import HUNDRED, NAMES, TEN, CifarSet
 from reweigh.layouts.content import MISSING
+from reweigh.layouts.csv_rows import read_csv_rows
 from reweigh.layouts.folders import files_in, is_file
 from reweigh.layouts.indexing import index_rows, row_batches
 from reweigh.layouts.recognition import Certainty, Recognition
@@ -72,6 +72,7 @@ def _index_jpegs(
     source: Path, output: Path, options: Mapping[str, Any], findings: Findings, *, progress: Progress
 ) -> Catalog:
     """Rows of both lists whose image is a member of a tar beside them, or a file."""
+    missing = _missing(source)
     members = {m.name: (tar.name, m.offset, m.length) for tar in files_in(source, "*.tar") for m in read_members(tar)}
 
     def rows() -> Iterator[tuple[Any, ...]]:
@@ -80,7 +81,7 @@ def _index_jpegs(
                 file = row["file"]
                 place = members.get(file) or ((file, None, None) if is_file(source / file) else None)
                 if place is None:
-                    findings.skip(_missing(source), [file])
+                    findings.skip(missing, [file])
                 else:
                     yield file, split, *place, row["label"], row["clean"]
 
@@ -102,14 +103,13 @@ def _read_rows(path: Path, labels: str) -> list[dict[str, Any]]:
         raise ReweighError(
             f"No {path.name} in {path.parent}: the JPEG form of CIFAR-10N has train_labels.csv and test_labels.csv."
         )
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_csv_rows(path, what="image")
     for name in ("file", labels, "clean"):
-        if not rows or name not in rows[0]:
-            raise ReweighError(f"{path} has no column {name!r}; it has: {', '.join(rows[0]) if rows else 'no row'}.")
+        if name not in rows[0]:
+            raise ReweighError(f"{path} has no column {name!r}; it has: {', '.join(rows[0])}.")
     for row in rows:
         for name in (labels, "clean"):
-            if not (row[name] or "").isdecimal():
+            if not row[name].isdecimal():
                 raise ReweighError(
                     f"{path}: {name} {row[name]!r} of {row['file']!r} is no label; they are 0..{len(NAMES) - 1}."
                 )

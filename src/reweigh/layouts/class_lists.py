@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import re
-import tempfile
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -19,8 +16,8 @@ from numpy.typing import NDArray
 
 from reweigh.catalog.tables import Classes, plain_classes
 from reweigh.errors import ReweighError, nearest
+from reweigh.layouts.csv_rows import read_csv_rows
 from reweigh.layouts.image_names import natural_order
-from reweigh.layouts.whole_text import whole_text
 
 ALIASES = {
     "label": ("label", "index", "class_id"),
@@ -70,7 +67,7 @@ def read_class_list(path: Path) -> ClassList:
 
     Raises ReweighError for a file without a name column, a class without a name, and labels that are not 0..k-1.
     """
-    rows = read_class_rows(path)
+    rows = read_csv_rows(path, what="class")
     found = {ours: next((a for a in names if a in rows[0]), None) for ours, names in ALIASES.items()}
     name = found["name"] or found["synset"]
     if name is None:
@@ -93,28 +90,6 @@ def read_class_list(path: Path) -> ClassList:
         extra=tuple(json.dumps(e, ensure_ascii=False) if e else None for e in extra),
     )  # fmt: skip
     return class_list_of(classes)
-
-
-def read_class_rows(path: Path) -> list[dict[str, str]]:
-    """The rows of a CSV of classes, each with a text for every column. Raises ReweighError for one without rows, or with ragged ones."""
-    if not path.is_file():
-        raise ReweighError(f"No list of classes at {path}: nothing is there, or it is a folder.")
-    try:
-        with (
-            tempfile.TemporaryDirectory() as scratch,
-            whole_text(path, Path(scratch)).path.open(encoding="utf-8-sig", newline="") as file,
-        ):
-            rows = list(csv.DictReader(file))
-    except csv.Error as cause:
-        raise ReweighError(f"{path} is not a CSV that can be read: {cause}.") from cause
-    if not rows:
-        raise ReweighError(f"{path} lists no class.")
-    for number, row in enumerate(rows, start=1):
-        if None in row or None in row.values():
-            raise ReweighError(
-                f"{path}: class {number} of the list has not one value for each of the columns of the first line."
-            )
-    return [{key: unicodedata.normalize("NFC", value.strip()) for key, value in row.items()} for row in rows]
 
 
 def classes_of_labels(values: Iterable[str], *, where: str) -> ClassList:

@@ -14,7 +14,8 @@ from typing import Any
 from reweigh.catalog.findings import Findings
 from reweigh.catalog.tables import Classes
 from reweigh.errors import ReweighError, nearest
-from reweigh.layouts.class_lists import ALIASES, read_class_rows
+from reweigh.layouts.class_lists import ALIASES
+from reweigh.layouts.csv_rows import read_csv_rows
 from reweigh.text.wordnet import WordNet, find_wordnet, has_synset, read_wordnet, synset
 from reweigh.text.wordnet_names import noun_senses, read_noun_index
 
@@ -62,7 +63,7 @@ def with_synsets(classes: Classes, options: Mapping[str, Any], findings: Finding
 
 def _overridden(classes: Classes, path: Path, findings: Findings) -> tuple[Classes, set[int]]:
     """(the classes with what the CSV says of those that it names, labels whose synset it decides; an empty one means none)."""
-    rows = read_class_rows(path)
+    rows = read_csv_rows(path, what="class")
     column = {ours: next((a for a in names if a in rows[0]), None) for ours, names in ALIASES.items()}
     if column["name"] is None:
         raise ReweighError(f"{path} has no column name: its rows are matched by the classes' names.")

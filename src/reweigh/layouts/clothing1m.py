@@ -78,6 +78,10 @@ def index_clothing1m(source: Path, output: Path, options: Mapping[str, Any], *, 
     if folder is None:
         if not are_class_folders(source, PARTS):
             raise ReweighError(_no_lists(source))
+        if "images" in options:
+            raise ReweighError(
+                f"The option images goes with lists; {source} has none and is read as folders of classes."
+            )
         return index_class_folders(
             source, output, options, classes, {p: PARTS[p] for p in wanted}, findings, progress=progress
         )

@@ -52,7 +52,6 @@ class Cnwl:
     k: int
     class_of: Mapping[str, int]
     """wnid -> label; empty where it is not known."""
-    noise: str
     is_clean: LabelsByPath | None
     """1 or 0 by `id label`; None: web images count as wrong."""
 
@@ -72,8 +71,8 @@ def index_cnwl(source: Path, output: Path, options: Mapping[str, Any], *, progre
     split = _split(lists, options)
     names = _class_names(lists, findings)
     class_of = _class_of(lists, len(names), findings)
-    noise, is_clean = _noise(source, lists, split, options, findings)
-    found = Cnwl(lists=lists, split=split, k=len(names), class_of=class_of, noise=noise, is_clean=is_clean)
+    is_clean = _noise(source, lists, split, options, findings)
+    found = Cnwl(lists=lists, split=split, k=len(names), class_of=class_of, is_clean=is_clean)
     if split.startswith("blue") and not class_of:
         findings.warnings.append("the right classes of a blue list are not known: no list without noise, no red list")
     asked = asked_folder(options, "images", source)
@@ -174,8 +173,12 @@ def _class_of(lists: Path, k: int, findings: Findings) -> dict[str, int]:
 
 def _noise(
     source: Path, lists: Path, split: str, options: Mapping[str, Any], findings: Findings
-) -> tuple[str, LabelsByPath | None]:
-    """How web images are told, and what the annotations say; noted for the red lists, which alone have such images."""
+) -> LabelsByPath | None:
+    """What the annotations say of web images; None: they are told by their names. Only the red lists have such images."""
+    if not split.startswith("red"):
+        if "noise" in options:
+            raise ReweighError(f"The option noise says how web images are told; {split} has none, only the red lists.")
+        return None
     path = next(
         (p for p in (f / ANNOTATIONS for f in (source, lists.parent, lists.parent.parent)) if p.is_file()), None
     )
@@ -185,12 +188,10 @@ def _noise(
         raise ReweighError(
             f"No {ANNOTATIONS} in {source} (option noise=annotations); noise=name tells web images by their names."
         )
-    if not split.startswith("red"):
-        return noise, None
     findings.notes.append(TOLD[noise])
     if noise == BY_NAME or path is None:
-        return noise, None
-    return noise, labels_by_path(_annotations(path, findings), path.name, findings)
+        return None
+    return labels_by_path(_annotations(path, findings), path.name, findings)
 
 
 def _annotations(path: Path, findings: Findings) -> Iterator[tuple[str, int]]:

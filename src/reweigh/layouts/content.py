@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from reweigh.catalog.tables import ImageLocation
+from reweigh.cores import available_cores
 from reweigh.images.reading import Unreadable, read_bytes
 
 MISSING = "missing file"
@@ -20,7 +20,7 @@ PART = 64
 @contextmanager
 def hashing(*, threads: int = 0) -> Iterator[ThreadPoolExecutor]:
     """Threads that hash; reading and hashing both let go of the interpreter's lock."""
-    with ThreadPoolExecutor(threads or min(16, 2 * (os.cpu_count() or 1))) as pool:
+    with ThreadPoolExecutor(threads or min(16, 2 * available_cores())) as pool:
         yield pool
 
 

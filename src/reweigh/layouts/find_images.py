@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
+from reweigh.catalog.findings import Findings
 from reweigh.catalog.tables import ImageLocation, image_locations, is_catalog, open_catalog, read_uids
 from reweigh.errors import ReweighError
 from reweigh.images.tar_members import is_tar, read_members
-from reweigh.layouts.image_names import is_image, is_unicode, natural_order
+from reweigh.layouts.folders import images_below, is_named_image
+from reweigh.layouts.image_names import is_image, natural_order
 from reweigh.layouts.whole_text import whole_text
 
 BLOCK = 8192
 
 
-def find_images(path: Path) -> Iterator[tuple[str, ImageLocation]]:
+def find_images(path: Path, findings: Findings) -> Iterator[tuple[str, ImageLocation]]:
     """(name, place) of every image at `path`, in a fixed order; a list's paths are relative to the list.
 
+    Linked folders are followed, as `index` does. What is no image by its ending, or has no valid name, is counted.
     Raises ReweighError where nothing is there or the file is none of these forms.
     """
     if not path.exists():
@@ -28,13 +30,9 @@ def find_images(path: Path) -> Iterator[tuple[str, ImageLocation]]:
             f"Nothing at {path}: looked for an image, a folder, a list of paths (.txt), a tar or a catalog."
         )
     if path.is_dir():
-        yield from _catalog(path) if is_catalog(path) else _folder(path)
+        yield from _catalog(path) if is_catalog(path) else _folder(path, findings)
     elif is_tar(path):
-        yield from (
-            (m.name, ImageLocation(path, m.offset, m.length))
-            for m in read_members(path)
-            if is_image(m.name) and is_unicode(m.name)
-        )
+        yield from _tar(path, findings)
     elif path.suffix.lower() == ".txt":
         yield from _list(path)
     elif is_image(path.name):
@@ -45,14 +43,15 @@ def find_images(path: Path) -> Iterator[tuple[str, ImageLocation]]:
         )
 
 
-def _folder(path: Path) -> Iterator[tuple[str, ImageLocation]]:
-    for folder, inner, files in os.walk(path):
-        inner[:] = sorted((name for name in inner if not name.startswith(".")), key=natural_order)
-        for name in sorted(files, key=natural_order):
-            whole = Path(folder) / name
-            inside = whole.relative_to(path).as_posix()
-            if is_image(name) and is_unicode(inside):
-                yield inside, ImageLocation(whole)
+def _folder(path: Path, findings: Findings) -> Iterator[tuple[str, ImageLocation]]:
+    for inside in sorted(images_below(path, path, findings), key=natural_order):
+        yield inside, ImageLocation(path / inside)
+
+
+def _tar(path: Path, findings: Findings) -> Iterator[tuple[str, ImageLocation]]:
+    for member in read_members(path):
+        if is_named_image(member.name, findings):
+            yield member.name, ImageLocation(path, member.offset, member.length)
 
 
 def _list(path: Path) -> Iterator[tuple[str, ImageLocation]]:

@@ -46,8 +46,7 @@ def first_files(path: Path, ending: str, most: int = 1000) -> list[Path]:
 
 def files_below(folder: str, above: frozenset[tuple[int, int]] = frozenset()) -> Iterator[str]:
     """Paths of all files below the folder that are not hidden; a link to a folder that it lies in is passed over."""
-    status = os.stat(folder)  # noqa: PTH116 paths stay texts here: a set has millions
-    place = (status.st_dev, status.st_ino)
+    place = _identity(folder)
     if place in above:
         return
     for entry in sorted(os.scandir(folder), key=lambda e: e.name):
@@ -57,6 +56,11 @@ def files_below(folder: str, above: frozenset[tuple[int, int]] = frozenset()) ->
             yield from files_below(entry.path, above | {place})
         else:
             yield entry.path
+
+
+def _identity(folder: str) -> tuple[int, int]:
+    status = os.stat(folder)  # noqa: PTH116 paths stay texts here: a set has millions
+    return status.st_dev, status.st_ino
 
 
 def is_folder(entry: os.DirEntry[str]) -> bool:
@@ -69,14 +73,22 @@ def is_folder(entry: os.DirEntry[str]) -> bool:
 
 def images_below(source: Path, folder: Path, findings: Findings) -> Iterator[str]:
     """Paths, relative to `source`, of the images below a folder in it; other files are counted."""
-    for path in files_below(str(folder)):
+    above = frozenset() if folder == source else frozenset([_identity(str(source))])
+    for path in files_below(str(folder), above):
         inside = path[len(str(source)) + 1 :]
-        if not is_unicode(inside):
-            findings.skip("name is not valid Unicode", [inside.encode(errors="replace").decode()])
-        elif not is_image(path):
-            findings.skip("not an image by its ending", [inside])
-        else:
+        if is_named_image(inside, findings):
             yield inside
+
+
+def is_named_image(name: str, findings: Findings) -> bool:
+    """Whether the name is valid Unicode and ends as images do; counted where it is not."""
+    if not is_unicode(name):
+        findings.skip("name is not valid Unicode", [name.encode(errors="replace").decode()])
+    elif not is_image(name):
+        findings.skip("not an image by its ending", [name])
+    else:
+        return True
+    return False
 
 
 def _is_ours(path: Path) -> bool:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from reweigh.catalog.findings import Findings
 from reweigh.errors import ReweighError, nearest
+from reweigh.layouts.csv_rows import read_csv_rows
 from reweigh.layouts.json_files import whole_json
 
 Pair = tuple[str, str]
@@ -82,16 +82,10 @@ def _chain(leaf: str, levels: Sequence[Any], path: Path) -> Iterator[Pair]:
 
 
 def _csv_pairs(path: Path) -> Iterator[Pair]:
-    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        rows = csv.DictReader(file)
-        if not {"child", "parent"} <= set(rows.fieldnames or ()):
-            raise ReweighError(
-                f"{path} has no columns child and parent; it has: {', '.join(rows.fieldnames or ('nothing',))}."
-            )
-        for row in rows:
-            child, parent = ((row[name] or "").strip() for name in ("child", "parent"))
-            if child and parent:
-                yield child, parent
+    rows = read_csv_rows(path, what="pair")
+    if not {"child", "parent"} <= set(rows[0]):
+        raise ReweighError(f"{path} has no columns child and parent; it has: {', '.join(rows[0])}.")
+    yield from ((row["child"], row["parent"]) for row in rows if row["child"] and row["parent"])
 
 
 def _checked(pairs: Iterable[Pair], names: Sequence[str], findings: Findings, path: Path) -> list[Pair]:

@@ -143,7 +143,10 @@ def _val(source: Path, wnids: Sequence[str], answers: Answers, findings: Finding
                 findings.skip(OTHER_CLASS if WNID.fullmatch(own.name) else "folder in val that is no wnid", [name])
             else:
                 yield name, name, "val", number
-    findings.skip("val image outside of the folders of classes", (n for n in _names(folder) if is_image(n)))
+    findings.skip(
+        "val image outside of the folders of classes",
+        (p.name for p in folder.iterdir() if p.is_file() and is_unicode(p.name) and is_image(p.name)),
+    )
 
 
 def _numbered(folder: Path, folders: Sequence[Path], k: int) -> list[int]:

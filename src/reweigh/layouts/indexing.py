@@ -57,35 +57,45 @@ def index_rows(
     reader wrote; their rows bring `content` with them. are_found: the reader has seen each file. is_twice_skipped: a row that stands twice (a uid) is
     taken once, and counted; where its labels differ, the first counts. options: `hash` False leaves the images' bytes unread; `classes`
     and `wordnet` as in `with_synsets`. source and where: what errors name, and in which folder it was looked.
-    Raises ReweighError where more than half of the images are not there, and as `write_catalog`.
+    Raises ReweighError where more than half of the images are not there, or of the first ones hardly any can be used, and as `write_catalog`.
     """
     is_hashed = options.get("hash", True)
     classes = with_synsets(classes, options, findings)
 
     def there() -> Iterator[pa.RecordBatch]:
         seen = kept = 0
+        lost = Findings()
+        is_hopeless = False
         is_listed = root is not None and not (are_found or is_hashed or places is not None)
         listed = Listed(root) if root is not None and is_listed else None
         with hashing() as pool:
             for batch in batches:
                 seen += batch.num_rows
-                batch = _located(batch, places, listed, findings)
-                batch = _hashed(batch, root, pool, findings) if is_hashed and root is not None else batch
+                batch = _located(batch, places, listed, lost)
+                batch = _hashed(batch, root, pool, lost) if is_hashed and root is not None else batch
                 kept += batch.num_rows
-                if seen >= EARLY and kept * 100 < seen:
+                is_hopeless = seen >= EARLY and kept * 100 < seen
+                if is_hopeless:
                     break
                 yield batch
-        missing = findings.skipped[MISSING]
-        if missing * 2 > seen:
-            raise ReweighError(
-                f"{missing:,} of the {'first ' if kept * 100 < seen and seen >= EARLY else ''}{seen:,} images of {source} are not there, "
-                f"e.g. {findings.examples[MISSING][0]}: looked {where or f'below {root}'}. Is the download complete, and unpacked there?"
-            )
+        findings.add(lost)
+        if is_hopeless or lost.skipped[MISSING] * 2 > seen:
+            raise ReweighError(_mostly_lost(lost, seen, source, where or f"below {root}", is_first=is_hopeless))
 
     return write_catalog(
         output, there(), classes, layout=layout, options=options, root=root, with_truth=with_truth, hierarchy=hierarchy,
         findings=findings, is_twice_skipped=is_twice_skipped, beside=beside, total=total, progress=progress,
     )  # fmt: skip
+
+
+def _mostly_lost(lost: Findings, seen: int, source: Path, where: str, *, is_first: bool) -> str:
+    """What became of most of the images, by the commonest reason."""
+    ((reason, count),) = lost.skipped.most_common(1)
+    said = "are not there" if reason == MISSING else f"cannot be used ({reason})"
+    return (
+        f"{count:,} of the {'first ' if is_first else ''}{seen:,} images of {source} {said}, e.g. {lost.examples[reason][0]}: looked {where}. "
+        "Is the download complete, and unpacked there?"
+    )
 
 
 def row_batches(rows: Iterable[tuple[Any, ...]], columns: Sequence[str]) -> Iterator[pa.RecordBatch]:

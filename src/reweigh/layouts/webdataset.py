@@ -40,6 +40,7 @@ CUT = "member whose name is cut at a dot before its ending (webdataset takes wha
 TWICE = "field that a sample has twice (the first counts)"
 APART = "samples have members that are not side by side (webdataset would give them in pieces); they were put together"
 UNREAD = "json that cannot be read"
+TOO_LARGE = f"cls, json or txt over {LARGEST:,} bytes"
 SPLITS = {"train": "train", "val": "val", "test": "test", **SPLIT_NAMES}
 
 
@@ -61,7 +62,7 @@ def index_webdataset(source: Path, output: Path, options: Mapping[str, Any], *, 
     tars = _tars(source)
     root = source if source.is_dir() else source.parent
     findings = Findings()
-    classes = _classes(tars, root, findings)
+    classes = _classes(tars, root, findings, progress)
     findings.notes.append(f"{len(tars):,} tars, read in place")
 
     def batches() -> Iterator[pa.RecordBatch]:
@@ -116,12 +117,15 @@ def _split(tar: Path, root: Path) -> str:
     return next((SPLITS[word] for word in words if word in SPLITS), "train")
 
 
-def _classes(tars: Sequence[Path], root: Path, findings: Findings) -> ClassList:
+def _classes(tars: Sequence[Path], root: Path, findings: Findings, progress: Progress) -> ClassList:
     if (root / "classes.csv").is_file():
         return read_class_list(root / "classes.csv")
     if (root / "classes.txt").is_file():
         return class_list_of(plain_classes([line.text for line in read_lines(root / "classes.txt", findings)]))
-    labels = {row[4] for tar in tars for row in _rows(tar, root, Findings()) if row[4] is not None}
+    labels: set[str] = set()
+    for number, tar in enumerate(tars):
+        progress("read labels", number, len(tars), tar.name)
+        labels |= {row[4] for row in _rows(tar, root, Findings(), are_labels_all=True) if row[4] is not None}
     if not labels:
         findings.warnings.append("no sample has a label: neither cls nor a json with label, cls or class")
         return class_list_of(plain_classes(("unlabelled",)))
@@ -165,7 +169,8 @@ Row = tuple[str, str, int, int, str | None, str, Mapping[str, Any]]
 """uid, file, offset, length, label, split, texts"""
 
 
-def _rows(tar: Path, root: Path, findings: Findings) -> Iterator[Row]:
+def _rows(tar: Path, root: Path, findings: Findings, *, are_labels_all: bool = False) -> Iterator[Row]:
+    """The samples with an image; `are_labels_all`: nothing else is read beside it."""
     shard = tar.relative_to(root).as_posix()
     split = _split(tar, root)
     with tar.open("rb") as file:
@@ -178,9 +183,15 @@ def _rows(tar: Path, root: Path, findings: Findings) -> Iterator[Row]:
             read = {}
             for name in READ:
                 member = sample.fields.get(name)
-                if member is not None and member.length <= LARGEST:
-                    file.seek(member.offset)
-                    read[name] = file.read(member.length)
+                if member is None:
+                    continue
+                if are_labels_all and ("cls" in read or name == "txt"):
+                    break
+                if member.length > LARGEST:
+                    findings.skip(TOO_LARGE, [f"{shard}/{member.name}"])
+                    continue
+                file.seek(member.offset)
+                read[name] = file.read(member.length)
             texts = _json(read.get("json"), f"{shard}/{sample.key}", findings)
             if "txt" in read:
                 texts["title"] = _text(read["txt"])

@@ -193,6 +193,7 @@ def _rows(
             findings.notes.append(f"no {split} images" if path else f"no {split}_filelist.txt")
             continue
         if split == "test" and kept is not None:
+            findings.notes.append("test images left out: the subset has none of its own")
             continue
         others = make(path, found, k, findings)
         yield from row_batches((row for row in others if kept is None or row[3] < kept), COLUMNS)

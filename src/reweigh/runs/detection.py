@@ -21,7 +21,7 @@ from reweigh.evidence.images import images_of
 from reweigh.runs.folder import stored_recipe
 from reweigh.runs.page import catalog_of_run
 from reweigh.runs.plain_rival import rival_of_held_out, rival_of_plain_probe
-from reweigh.runs.recipe import Recipe, overridden
+from reweigh.runs.recipe import Recipe, last_round
 from reweigh.whole_files import read_json, write_json
 
 OWN, RIVAL = "verdicts", "argmax_not_label"
@@ -149,7 +149,7 @@ def _served_as_evidence(
     catalog: Catalog, verdicts: StoredVerdicts, training: NDArray[np.int64], recipe: Recipe
 ) -> NDArray[np.bool_]:
     """(n,) rows of which a person's word was used, drawn as the last round drew them, and their copies."""
-    last = overridden(recipe, recipe.rounds[-1]) if recipe.rounds else recipe
+    last = last_round(recipe)
     readable = ~np.isnan(verdicts.judgement.ranking)
     rows = verdicts.rows[np.isin(verdicts.rows, training) & readable]
     images = images_of(catalog, rows, n_verified=last.evidence.verified, seed=last.seed)

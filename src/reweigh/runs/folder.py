@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import time
 from dataclasses import asdict
@@ -10,6 +9,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from reweigh.cores import available_cores
 from reweigh.errors import ReweighError
 from reweigh.runs.recipe import Recipe, recipe_from, write_recipe
 from reweigh.runs.source import Source, is_run, state_of
@@ -83,7 +83,7 @@ def versions() -> dict[str, str]:
 
 def machine() -> dict[str, Any]:
     """The machine, in the words that matter to compare times."""
-    return {"system": platform.platform(), "processor": platform.machine(), "cores": len(os.sched_getaffinity(0))}
+    return {"system": platform.platform(), "processor": platform.machine(), "cores": available_cores()}
 
 
 def note(run: Path, **facts: Any) -> None:

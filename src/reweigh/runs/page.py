@@ -28,7 +28,7 @@ from reweigh.runs.page_matches import match_data
 from reweigh.runs.page_results import comparisons
 from reweigh.runs.page_verdicts import page_verdicts, verdicts_data
 from reweigh.runs.page_weights import weights_data
-from reweigh.runs.recipe import Recipe
+from reweigh.runs.recipe import Recipe, last_round
 from reweigh.runs.source import is_run
 from reweigh.runs.stored_weighing import stored_weighing
 from reweigh.runs.targets import said as targets_said
@@ -77,7 +77,8 @@ def gather(run: Path, recipe: Recipe) -> ReportData:
         catalog=catalog, held_out=held_out, predicted=predicted, weighing=weighing, neighbours=neighbours, settings=recipe.report
     )  # fmt: skip
     diagnosed = None if weighing is None else Diagnosed(
-        weighing=weighing, held_out=held_out, density=density, neighbours=neighbours, labels=labels, names=names
+        weighing=weighing, held_out=held_out, density=density, neighbours=neighbours, labels=labels, names=names,
+        recipe=last_round(recipe),
     )  # fmt: skip
     judged_labels = page_verdicts(run, record, catalog)
     facts = None if judged_labels is None else judged_labels.facts
@@ -160,13 +161,16 @@ def _classifier(recipe: Recipe, metrics: dict[str, Any]) -> str:
 
 
 def _command(run: Path, record: dict[str, Any], recipe: Recipe) -> str:
-    """A command that makes the run again, from its resolved recipe."""
-    data = record["data"]
+    """A command that makes the run again, from its resolved recipe; its options are those of `cli.options.layout_options`."""
+    data, options = record["data"], dict(record["data"]["options"])
     words = ["reweigh", "run", data["path"], "--recipe", str(run / "recipe.toml"), "-o", "AGAIN"]
     words += ["--layout", data["layout"]] if data["layout"] else []
-    for ours, theirs in data["options"].get("columns", {}).items():
+    for ours, theirs in options.pop("columns", {}).items():
         words += ["--column", f"{ours}={theirs}"]
-    for tar in data["options"].get("tar", ()):
+    for tar in options.pop("tar", ()):
         words += ["--tar", tar]
-    words += ["--labels", data["options"]["labels"]] if "labels" in data["options"] else []
+    if not options.pop("hash", True):
+        words.append("--no-hash")
+    for name, value in options.items():
+        words += ["--labels", value] if name == "labels" else ["--option", f"{name}={value}"]
     return shlex.join(words)

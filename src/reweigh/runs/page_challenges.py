@@ -13,6 +13,7 @@ from reweigh.evidence.neighbours import NeighbourVotes
 from reweigh.report.page import percent
 from reweigh.report.weight_records import Challenge
 from reweigh.runs import diagnosis
+from reweigh.runs.recipe import Recipe
 from reweigh.runs.stored_weighing import StoredWeighing
 
 
@@ -27,6 +28,8 @@ class Diagnosed:
     labels: NDArray[np.int32]
     """(n,) given labels of all rows of the catalog, -1 = none"""
     names: tuple[str, ...]
+    recipe: Recipe
+    """Of the last round"""
 
 
 def challenges(found: Diagnosed) -> tuple[Challenge, ...]:
@@ -110,9 +113,16 @@ def _saliency(found: Diagnosed) -> Challenge:
     )
     if smallest is not None:
         meaning += f" In the smallest class, {found.names[facts['smallest_class']]}, it is {percent(smallest)}."
+    recipe = found.recipe
+    name, bags = (
+        ("finetune", recipe.finetune.bags)
+        if recipe.training.mode == "finetune"
+        else ("hidden_layer", recipe.hidden_layer.bags)
+    )
+    how = "with learnt attention" if bags.pooling == "attention" else "by their mean"
     return Challenge(
-        name="Image saliency", figure=percent(value), meaning=meaning, is_on=False,
-        remedy="bags of images of a class, seen together with learnt attention: not built",
+        name="Image saliency", figure=percent(value), meaning=meaning, is_on=bool(bags.size),
+        remedy=f"bags of {bags.size or 'a few'} images of a class, classified together too, {how} ({name}.bags.size)",
     )  # fmt: skip
 
 
@@ -122,9 +132,9 @@ def _ambiguity(found: Diagnosed) -> Challenge:
         held_out.label_log_probability, held_out.best_other_log_probability, held_out.labels
     )  # fmt: skip
     return Challenge(
-        name="Label ambiguity", figure=percent(value), is_on=False,
+        name="Label ambiguity", figure=percent(value), is_on=found.recipe.targets.policy != "keep",
         meaning=f"{percent(value)} of the labels have a rival: another class at least half and at most twice as probable by the held-out prediction.",
-        remedy="label targets, the given label mixed with the prediction: not built",
+        remedy="targets.policy: an image is taught its label mixed with what is predicted for it",
     )  # fmt: skip
 
 

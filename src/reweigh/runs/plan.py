@@ -15,7 +15,7 @@ from reweigh.probes.log_probabilities import TOP_M, should_be_dense
 from reweigh.progress import Progress, silent
 from reweigh.runs.folder import check_run
 from reweigh.runs.preview import duration, measured_speed
-from reweigh.runs.recipe import Recipe, overridden
+from reweigh.runs.recipe import Recipe, overridden, rounds_of
 from reweigh.runs.resolve import load, resolve
 from reweigh.runs.source import Source, catalog_of, original, output_of
 from reweigh.runs.training_cost import TrainingCost, classifier_cost, cross_fit_cost
@@ -122,7 +122,7 @@ class _Cost:
 def _cost(work: Work, *, is_trained: bool) -> _Cost:
     """Of every round, and where something is trained of every further model; what an earlier round has made is not made again."""
     recipe, cost = work.recipe, _Cost()
-    rounds = [overridden(recipe, changes) for changes in recipe.rounds] or [recipe]
+    rounds = rounds_of(recipe)
     models = [overridden(rounds[-1], changes) for changes in recipe.models] if is_trained else []
     seen: list[Any] = []
     for number, own in enumerate([*rounds, *models]):

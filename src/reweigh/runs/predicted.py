@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
-from reweigh.errors import ReweighError
+from reweigh.catalog.findings import Findings
+from reweigh.errors import ReweighError, one_line
 from reweigh.evaluation.new_images import predict
 from reweigh.features.model_folder import load_model
 from reweigh.images.several_views import several_views
@@ -64,7 +65,8 @@ def predict_images(
     chosen = trained_model(run)
     recipe = chosen.recipe
     set_threads(recipe.threads)
-    images = list(find_images(path))
+    findings = Findings()
+    images = list(find_images(path, findings))
     if not images:
         raise ReweighError(
             f"No images at {path}: looked for image files in a folder, a list of paths, a tar or a catalog."
@@ -77,7 +79,11 @@ def predict_images(
             submission=asked.submission,
         )  # fmt: skip
     write_table(table, output)
-    return Predicted(table=table, lines=summary(table))
+    left = [
+        (f"left out: {reason}", f"{count:,}, e.g. {one_line(findings.examples[reason][0])}")
+        for reason, count in findings.skipped.items()
+    ]
+    return Predicted(table=table, lines=summary(table) + left)
 
 
 def write_table(table: pa.Table, output: Path) -> None:

@@ -165,6 +165,16 @@ def overridden(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
     return _build(Recipe, merged(values, changes), path="")
 
 
+def rounds_of(recipe: Recipe) -> list[Recipe]:
+    """The recipe of each round in order; the recipe itself where it names none."""
+    return [overridden(recipe, changes) for changes in recipe.rounds] or [recipe]
+
+
+def last_round(recipe: Recipe) -> Recipe:
+    """The recipe whose results count, and whose weights further models take."""
+    return overridden(recipe, recipe.rounds[-1]) if recipe.rounds else recipe
+
+
 def merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """Nested settings with these changed."""
     result = dict(values)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
+from reweigh.cores import available_cores
 from reweigh.errors import ReweighError
 from reweigh.features.backbones import resolve_backbone
 from reweigh.features.devices import resolve_device
@@ -14,7 +15,7 @@ from reweigh.features.networks import PIXELS, Backbone, load_backbone
 from reweigh.features.precision import resolve_speed
 from reweigh.features.settings import BackboneSettings
 from reweigh.ranks import ALONE, Ranks
-from reweigh.runs.recipe import Recipe, merged, overridden
+from reweigh.runs.recipe import Recipe, last_round, merged, overridden
 from reweigh.training.settings import OWN_BACKBONE, FinetuneSettings
 
 
@@ -29,9 +30,7 @@ def resolve(recipe: Recipe) -> Recipe:
         _settled(recipe, resolved, changes, f"rounds, number {number}")
         for number, changes in enumerate(recipe.rounds, start=1)
     )
-    last, settled = (
-        (overridden(recipe, recipe.rounds[-1]), overridden(resolved, rounds[-1])) if rounds else (recipe, resolved)
-    )
+    last, settled = last_round(recipe), last_round(replace(resolved, rounds=rounds))
     models = tuple(
         _settled(last, settled, changes, f"models, number {number}")
         for number, changes in enumerate(recipe.models, start=1)
@@ -114,7 +113,7 @@ def device_of(device: str, ranks: Ranks) -> str:
 def available_threads() -> int:
     """OMP_NUM_THREADS where it is set, else the cores that this process may use."""
     said = os.environ.get("OMP_NUM_THREADS", "")
-    return int(said) if said.isdigit() and int(said) > 0 else len(os.sched_getaffinity(0))
+    return int(said) if said.isdigit() and int(said) > 0 else available_cores()
 
 
 def set_threads(threads: int) -> None:

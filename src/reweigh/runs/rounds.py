@@ -14,7 +14,7 @@ from reweigh.ranks import together
 from reweigh.runs.checked import VERDICT_FACTS, checked_stage, is_trained, publish_verdicts, verdict_figures
 from reweigh.runs.gathering import Gathered, gather_evidence
 from reweigh.runs.model_facts import model_facts
-from reweigh.runs.recipe import Recipe, overridden
+from reweigh.runs.recipe import Recipe, overridden, rounds_of
 from reweigh.runs.resolve import load
 from reweigh.runs.stages import STAGES, Completed
 from reweigh.runs.steps import features_stage, metrics_stage, publish, stored_features, training_stage
@@ -82,7 +82,7 @@ def checked_rounds(work: Work, backbone: Backbone, say: Say) -> list[Round]:
 
 def _places_of_rounds(work: Work, say: Say) -> Iterator[Work]:
     """What each round works with, said as it begins."""
-    recipes = [overridden(work.recipe, changes) for changes in work.recipe.rounds] or [work.recipe]
+    recipes = rounds_of(work.recipe)
     earlier: list[Path] = []
     for number, recipe in enumerate(recipes, start=1):
         if len(recipes) > 1:

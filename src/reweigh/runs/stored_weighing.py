@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from reweigh.catalog.splits import resolve_splits
 from reweigh.catalog.tables import Catalog, read_labels
-from reweigh.runs.recipe import Recipe, overridden
+from reweigh.runs.recipe import Recipe, last_round
 from reweigh.runs.weights import stored_columns, weight_facts
 from reweigh.weighers.settings import WeightSettings
 
@@ -48,10 +48,9 @@ def stored_weighing(run: Path, record: dict[str, Any], recipe: Recipe, catalog: 
     credible = ["credibility"] if facts["combiner"] else []
     found = stored_columns(folder, ["weight", *credible, *facts["factors"]], rows, training)
     factors = {name: found[name] for name in facts["factors"]}
-    last = overridden(recipe, recipe.rounds[-1]) if recipe.rounds else recipe
     return StoredWeighing(
         rows=rows, labels=labels[rows], weights=found["weight"], credibility=found.get("credibility"), factors=factors,
-        is_weighed=_is_weighed(found, facts), facts=facts, settings=last.weights,
+        is_weighed=_is_weighed(found, facts), facts=facts, settings=last_round(recipe).weights,
     )  # fmt: skip
 
 

@@ -103,8 +103,7 @@ def _shares(work: Work, gathered: Gathered, weighed: Completed | None, held_out:
     if settings.policy == "bootstrap":
         shares = np.full(len(images.rows), settings.beta, np.float32)
     else:
-        assert weighed is not None
-        if weight_facts(weighed.folder)["combiner"] is None:
+        if weighed is None or weight_facts(weighed.folder)["combiner"] is None:
             raise ReweighError(
                 'targets.policy = "per_row" takes the label\'s share from its credibility, and no weigher has an opinion on any image here; '
                 'set weights.use, or targets.policy = "bootstrap".'

@@ -8,7 +8,7 @@ from typing import Any
 
 from reweigh.errors import ReweighError
 from reweigh.runs.folder import check_trained, stored_recipe
-from reweigh.runs.recipe import Recipe, overridden
+from reweigh.runs.recipe import Recipe, last_round, overridden
 from reweigh.runs.source import is_run
 from reweigh.whole_files import read_json
 
@@ -39,8 +39,7 @@ def trained_model(path: Path) -> TrainedModel:
         raise ReweighError(f"{run} has {len(recipe.models)} further models ([[models]] in its recipe); found {path}.")
     if not (path / "model" / "config.json").is_file():
         raise ReweighError(f"{path} has no model yet; finish the run: reweigh run {run}")
-    last = overridden(recipe, recipe.rounds[-1]) if recipe.rounds else recipe
-    own = overridden(last, recipe.models[number - 1])
+    own = overridden(last_round(recipe), recipe.models[number - 1])
     said = {name: getattr(recipe, name) for name in ("device", "precision") if getattr(own, name) == "auto"}
     return TrainedModel(
         run=run, place=path, recipe=replace(own, threads=own.threads or recipe.threads, **said), number=number

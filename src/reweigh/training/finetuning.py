@@ -6,7 +6,6 @@ checkpoint holds the network, the optimiser, the moving average and the last ste
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -18,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from reweigh.cores import available_cores
 from reweigh.errors import ReweighError
 from reweigh.features.settings import BackboneSettings
 from reweigh.images.settings import ImageSettings
@@ -432,7 +432,7 @@ def workers_of(settings: FinetuneSettings, device: str) -> int:
     """Processes that decode: as said, or none on a CPU, which the network needs itself, else one a core, at most 16."""
     if settings.workers >= 0:
         return settings.workers
-    return 0 if device == "cpu" else min(len(os.sched_getaffinity(0)), MOST_WORKERS)
+    return 0 if device == "cpu" else min(available_cores(), MOST_WORKERS)
 
 
 def _said(epoch: int, schedule: Schedule, figures: Mapping[str, float]) -> str:
