@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from reweigh.catalog.tables import Catalog, read_columns, read_groups, read_labels, read_uids
+from reweigh.catalog.tables import Catalog, read_groups, read_labels, read_split, read_uids
 
 BLOCK = 65_536
 """Uids held as texts at a time."""
@@ -34,11 +33,9 @@ def resolve_splits(catalog: Catalog, *, test_fraction: float, seed: int) -> Spli
     Groups are drawn by a hash of their first uid and the seed, so that a row's place does not depend on the other rows.
     A class keeps at least one group to train on; a class with only one gives none away.
     """
-    split = read_columns(catalog, ["split"])["split"]
-    labels = read_labels(catalog)
-    in_train = np.asarray(pc.equal(split, "train").combine_chunks())
+    labels, in_train = read_labels(catalog), read_split(catalog, "train")
     for name in ("test", "val"):
-        test = np.flatnonzero(np.asarray(pc.equal(split, name).combine_chunks()) & (labels >= 0))
+        test = np.flatnonzero(read_split(catalog, name) & (labels >= 0))
         if len(test):
             return Splits(train=np.flatnonzero(in_train), test=test, source="test" if name == "test" else "val")
     aside = _set_aside(
@@ -62,10 +59,12 @@ def _set_aside(
         [np.zeros(0, np.uint64), *(draw(read_uids(catalog, heads[b : b + BLOCK]), seed=seed) for b in blocks)]
     )
     chosen = np.zeros(len(heads), bool)
-    for label in np.unique(lowest):
-        own = np.flatnonzero((lowest == label) & (highest == label))
-        count = min(round(test_fraction * len(own)), len(own) - 1)
-        chosen[own[np.argsort(order[own], kind="stable")[: max(count, 0)]]] = True
+    sure = np.flatnonzero(lowest == highest)
+    drawn = sure[np.lexsort((order[sure], lowest[sure]))]  # class after class, each in the order of the draw
+    _, starts, sizes = np.unique(lowest[drawn], return_index=True, return_counts=True)
+    for start, size in zip(starts.tolist(), sizes.tolist(), strict=True):
+        count = min(round(test_fraction * size), size - 1)
+        chosen[drawn[start : start + max(count, 0)]] = True
     return np.flatnonzero(np.isin(groups, heads[chosen]))
 
 

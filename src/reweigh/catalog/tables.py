@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -121,6 +122,11 @@ def read_columns(catalog: Catalog, names: Sequence[str], rows: NDArray[np.int64]
 def read_labels(catalog: Catalog) -> NDArray[np.int32]:
     """(n,) given labels, -1 = none."""
     return np.asarray(read_columns(catalog, ["label"])["label"].to_numpy(), dtype=np.int32)
+
+
+def read_split(catalog: Catalog, name: str) -> NDArray[np.bool_]:
+    """(n,) whether each row is of this split: train, val or test."""
+    return np.asarray(pc.equal(read_columns(catalog, ["split"])["split"], name).combine_chunks())
 
 
 def read_groups(catalog: Catalog) -> NDArray[np.int64]:

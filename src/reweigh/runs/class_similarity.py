@@ -10,8 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from reweigh.catalog.tables import Catalog, image_locations, read_classes, read_groups, read_uids
-from reweigh.catalog.tables import read_columns as columns_of
+from reweigh.catalog.tables import Catalog, image_locations, read_classes, read_groups, read_split, read_uids
 from reweigh.errors import ReweighError, nearest
 from reweigh.progress import Progress
 from reweigh.runs.recipe import Recipe
@@ -132,7 +131,7 @@ def _by_confusion(asked: Asked) -> ClassSimilarity | Impossible:
     from reweigh.features.store import describe_features, open_features, unreadable_rows
 
     features = _extracted(asked) if is_extracting or stored is None else open_features(stored)
-    is_train = np.array(columns_of(asked.catalog, ["split"])["split"].to_pylist(), dtype=object) == "train"
+    is_train = read_split(asked.catalog, "train").copy()
     is_train[unreadable_rows(features)] = False
     rows = np.flatnonzero(is_train & (asked.truth >= 0))
     made = make_held_out(

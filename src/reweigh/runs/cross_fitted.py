@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -90,7 +91,7 @@ def _fold(
     rows = inputs.rows[is_out]
     features = extract(
         network, len(rows), lambda at: image_locations(catalog, rows[at]), lambda at: read_uids(catalog, rows[at]),
-        folder=place / f"features-{hash_of(rows.tolist())[:12]}", settings=recipe.features, images=recipe.images,
+        folder=place / f"features-{hashlib.blake2b(rows.tobytes(), digest_size=6).hexdigest()}", settings=recipe.features, images=recipe.images,
         progress=inputs.progress,
     )  # fmt: skip
     return predict(head, features, np.arange(len(rows)))

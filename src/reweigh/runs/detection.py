@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from reweigh.catalog.splits import resolve_splits
-from reweigh.catalog.tables import Catalog, read_copies, read_labels, read_uids
+from reweigh.catalog.tables import Catalog, read_columns, read_copies, read_labels
 from reweigh.errors import ReweighError
 from reweigh.evaluation.judgements import Judgement, chosen
 from reweigh.evaluation.verdict_quality import verdict_quality, verdict_quality_as_json
@@ -24,6 +24,8 @@ from reweigh.runs.plain_rival import rival_of_held_out, rival_of_plain_probe
 from reweigh.runs.recipe import Recipe, last_round
 from reweigh.whole_files import read_json, write_json
 
+READ = ("uid", "label", "probability_right", "review_order", "wrong", "suggested_label", "none_of_the_classes")
+"""Columns of the verdicts; their reasons are texts, and not measured."""
 OWN, RIVAL = "verdicts", "argmax_not_label"
 DETECTION = "detection.json"
 
@@ -114,10 +116,14 @@ def _place_of_verdicts(run: Path, record: dict[str, Any]) -> Path:
 def stored_verdicts(folder: Path, catalog: Catalog) -> StoredVerdicts:
     """Verdicts of a stage's folder. Raises ReweighError where they are not those of the catalog's labelled rows."""
     path = folder / "verdicts.parquet"
-    table, facts, labels = pq.read_table(path), read_json(folder / "verdicts.json"), read_labels(catalog)
+    table, facts, labels = (
+        pq.read_table(path, columns=list(READ)),
+        read_json(folder / "verdicts.json"),
+        read_labels(catalog),
+    )
     rows = np.flatnonzero(labels >= 0)
-    expected = pa.table({"uid": pa.array(read_uids(catalog, rows), pa.string()), "label": labels[rows]})
-    if not table.select(["uid", "label"]).equals(expected):
+    own = read_columns(catalog, ["uid", "label"], rows)
+    if not all(table[name].equals(own[name]) for name in own.column_names):
         raise ReweighError(
             f"{path} has {table.num_rows:,} rows that are not the {len(rows):,} labelled ones of {catalog.path}: the data "
             "changed since; make a new run."

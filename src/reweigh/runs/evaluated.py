@@ -17,8 +17,8 @@ from reweigh.catalog.tables import (
     is_catalog,
     open_catalog,
     read_classes,
-    read_columns,
     read_labels,
+    read_split,
     read_uids,
 )
 from reweigh.errors import ReweighError
@@ -158,9 +158,8 @@ def place_of(run: Path, on: Path) -> Path:
 def labelled_rows(catalog: Catalog) -> tuple[NDArray[np.int64], str]:
     """Labelled rows of split test, else val, else of all; and which it is."""
     labelled = read_labels(catalog) >= 0
-    splits = np.asarray(read_columns(catalog, ["split"])["split"].to_pylist(), dtype=object)
     for name in ("test", "val"):
-        rows = np.flatnonzero(labelled & (splits == name))
+        rows = np.flatnonzero(labelled & read_split(catalog, name))
         if len(rows):
             return rows, name
     rows = np.flatnonzero(labelled)

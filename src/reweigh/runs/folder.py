@@ -30,21 +30,19 @@ VERSIONS_OF = (
 
 
 def begin_run(run: Path, source: Source) -> None:
-    """Note the data in the run folder, or check that it belongs to this data, unchanged; same errors as `check_run`."""
-    data = _data(run, source)
-    check_run(run, source, data)
+    """Note the data in a folder that `check_run` has let through, unless it is a run already."""
     if not is_run(run):
-        record = {"data": data, "versions": versions(), "machine": machine(), "started": _now()}
+        record = {"data": _data(run, source), "versions": versions(), "machine": machine(), "started": _now()}
         write_json(run / "run.json", record)
 
 
-def check_run(run: Path, source: Source, data: dict[str, Any] | None = None) -> None:
+def check_run(run: Path, source: Source) -> None:
     """Return where a run on this data may use the folder: it is not there, is empty, or holds a run on the same data.
 
     Raises ReweighError for a folder that is something else, for other data, and for data that changed since.
     """
     if is_run(run):
-        _check_same_data(run, data or _data(run, source))
+        _check_same_data(run, _data(run, source))
     elif run.is_file():
         raise ReweighError(f"{run} is a file; a run is a folder. Give another -o.")
     elif run.exists() and any(p.name != "run.lock" for p in run.iterdir()):

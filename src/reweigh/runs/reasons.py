@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,40 +44,67 @@ class Seen:
     """(n,) 1 a person called the label right, 0 wrong, NaN nobody looked, or it was kept for measuring"""
 
 
+class _Row(NamedTuple):
+    """What is told of one image, as plain Python values: reading arrays one number at a time takes ten times as long."""
+
+    is_unreadable: bool
+    person: float
+    label_probability: float
+    n_votes: int
+    n_same: int
+    nearest_label: int
+    nearest_similarity: float
+    is_contested: bool
+    copy_of: int
+    label: int
+    probability_right: float
+    is_wrong: bool
+    suggested_label: int
+    probability_suggested: float
+    also_plausible: int
+    is_none: bool
+
+
 def reasons(seen: Seen, verdicts: LabelVerdicts, names: Sequence[str], start: int, stop: int) -> list[str]:
     """A clause for each of the rows start..stop-1."""
-    return [_reason(seen, verdicts, names, i) for i in range(start, stop)]
+    columns = (
+        seen.is_unreadable, seen.person, seen.label_probability, seen.n_votes, seen.n_same, seen.nearest_label, seen.nearest_similarity,
+        seen.is_contested, seen.copy_of, verdicts.labels, verdicts.probability_right, verdicts.wrong, verdicts.suggested_label,
+        verdicts.probability_suggested, verdicts.also_plausible, verdicts.none_of_the_classes,
+    )  # fmt: skip
+    rows = zip(*(column[start:stop].tolist() for column in columns), strict=True)
+    return [_reason(_Row(*row), names) for row in rows]
 
 
-def _reason(seen: Seen, verdicts: LabelVerdicts, names: Sequence[str], i: int) -> str:
-    if seen.is_unreadable[i]:
+def _reason(row: _Row, names: Sequence[str]) -> str:
+    if row.is_unreadable:
         return "cannot be read"
-    if np.isnan(verdicts.probability_right[i]):
+    if row.probability_right != row.probability_right:
         return "not judged: nothing to compare with"
-    parts = [_shown(seen, verdicts, names, i)]
-    if verdicts.none_of_the_classes[i]:
+    parts = [_shown(row, names)]
+    if row.is_none:
         parts.append("may show none of the classes")
-    if seen.n_votes[i]:
-        parts.append(f"{seen.n_same[i]} of {seen.n_votes[i]} similar images have its label")
-    if seen.is_contested[i]:
+    if row.n_votes:
+        parts.append(f"{row.n_same} of {row.n_votes} similar images have its label")
+    if row.is_contested:
         parts.append("the same image stands under another label too")
-    elif seen.nearest_similarity[i] >= NEARLY_SAME and seen.nearest_label[i] not in (-1, verdicts.labels[i]):
-        parts.append(f"nearly the same image is labelled {names[seen.nearest_label[i]]}")
-    if seen.copy_of[i] >= 0:
+    elif row.nearest_similarity >= NEARLY_SAME and row.nearest_label not in (-1, row.label):
+        parts.append(f"nearly the same image is labelled {names[row.nearest_label]}")
+    if row.copy_of >= 0:
         parts.append("copy of an image judged once")
     return "; ".join(parts)
 
 
-def _shown(seen: Seen, verdicts: LabelVerdicts, names: Sequence[str], i: int) -> str:
+def _shown(row: _Row, names: Sequence[str]) -> str:
     """What the image looks like, beside its label."""
-    if not np.isnan(seen.person[i]):
-        return f"a person called it {'right' if seen.person[i] else 'wrong'}"
-    own = seen.label_probability[i]
-    held_out = "" if np.isnan(own) else f", predicted with {own:.2f}"
-    if verdicts.wrong[i]:
-        return f"looks like {names[verdicts.suggested_label[i]]} ({verdicts.probability_suggested[i]:.2f}){held_out and f'; its label{held_out}'}"
-    if verdicts.also_plausible[i] >= 0:
-        return f"looks like its label, and like {names[verdicts.also_plausible[i]]}{held_out}"
+    if row.person == row.person:
+        return f"a person called it {'right' if row.person else 'wrong'}"
+    own = row.label_probability
+    held_out = "" if own != own else f", predicted with {own:.2f}"
+    if row.is_wrong:
+        return f"looks like {names[row.suggested_label]} ({row.probability_suggested:.2f}){held_out and f'; its label{held_out}'}"
+    if row.also_plausible >= 0:
+        return f"looks like its label, and like {names[row.also_plausible]}{held_out}"
     if own < UNLIKE:
         return f"hardly looks like its label{held_out}, but the label is more probably right than wrong"
     return f"looks like its label{held_out}"

@@ -247,13 +247,14 @@ def _value(keys: Sequence[str], text: str) -> Any:
         return text.strip("\"'") if text[:1] in "\"'" else text
     if get_origin(kind) is tuple and not text.startswith("["):
         parts = [part.strip() for part in text.split(",")] if text else []
-        return parts if str in get_args(kind) else [_as_toml(part) for part in parts]
-    return _as_toml(text)
+        return parts if str in get_args(kind) else [as_toml(part) for part in parts]
+    return as_toml(text)
 
 
-def _as_toml(text: str) -> Any:
+def as_toml(text: str) -> Any:
+    """The value that a text is in TOML, .5 for 0.5 as well; the text itself where it is none."""
     try:
-        return tomllib.loads(f"value = {text}")["value"]
+        return tomllib.loads(f"value = {f'0{text}' if text.startswith('.') else text}")["value"]
     except tomllib.TOMLDecodeError:
         return text
 

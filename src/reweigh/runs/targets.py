@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from reweigh.catalog.tables import read_uids
+from reweigh.catalog.tables import read_columns, read_uids
 from reweigh.errors import ReweighError
 from reweigh.evidence.held_out import HeldOut
 from reweigh.probes.log_probabilities import load_log_probabilities, save_log_probabilities
@@ -126,7 +126,7 @@ def _write(folder: Path, work: Work, gathered: Gathered, made: LabelTargets) -> 
     np.save(folder / "shares.npy", made.shares, allow_pickle=False)
     save_log_probabilities(made.predictions, folder)
     columns = {
-        "uid": pa.array(read_uids(work.catalog, gathered.images.rows), pa.string()), "label_share": pa.array(made.shares, pa.float32()),
+        "uid": read_columns(work.catalog, ["uid"], gathered.images.rows)["uid"], "label_share": pa.array(made.shares, pa.float32()),
         "target": pa.array(best, pa.int32()), "target_probability": pa.array(share, pa.float32()),
     }  # fmt: skip
     pq.write_table(pa.table(columns), folder / TARGETS, compression="zstd")

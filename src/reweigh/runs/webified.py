@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -18,7 +17,7 @@ from reweigh.errors import ReweighError, nearest
 from reweigh.layouts.table_of_layouts import index
 from reweigh.progress import Progress, silent
 from reweigh.runs.class_similarity import Asked, class_similarity, glosses_of
-from reweigh.runs.recipe import read_recipe
+from reweigh.runs.recipe import as_toml, read_recipe
 from reweigh.runs.source import Source, is_run, original
 from reweigh.webify.flips import read_matrix
 from reweigh.webify.given import Given
@@ -112,13 +111,8 @@ def read_settings(changes: Sequence[str], **given: Any) -> tuple[WebifySettings,
 
 
 def _value(text: str, kind: Any, key: str) -> Any:
-    """The text as TOML reads it (.5 for 0.5 as well), or as it stands for words."""
     try:
-        value = tomllib.loads(f"value = {f'0{text}' if text.startswith('.') else text}")["value"]
-    except tomllib.TOMLDecodeError:
-        value = text
-    try:
-        return msgspec.convert(value, kind, strict=True)
+        return msgspec.convert(as_toml(text), kind, strict=True)
     except msgspec.ValidationError as cause:
         raise ReweighError(f"webify.{key} = {text!r} does not fit: {str(cause).split(' - at ')[0]}.") from cause
 

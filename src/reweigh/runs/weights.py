@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
-from reweigh.catalog.tables import Catalog, read_uids
+from reweigh.catalog.tables import Catalog, read_columns
 from reweigh.evaluation.weight_quality import quality_as_json, weight_quality
 from reweigh.runs.gathering import Gathered, evidence_of_labelled
 from reweigh.runs.stages import Completed, Stage, complete
@@ -66,7 +66,7 @@ def write_weights(
         full[at] = values
         return pa.array(full, pa.float32(), from_pandas=True)  # NaN becomes null: no opinion
 
-    columns = {"uid": pa.array(read_uids(catalog, training), pa.string()), "weight": column(weights.weights, 0.0)}
+    columns = {"uid": read_columns(catalog, ["uid"], training)["uid"], "weight": column(weights.weights, 0.0)}
     if weights.credibility is not None:
         columns["credibility"] = column(weights.credibility, np.nan)
     columns |= {name: column(factor.values, np.nan) for name, factor in weights.factors.items()}

@@ -35,7 +35,7 @@ class LabelTargets:
 
     def __getitem__(self, at: NDArray[np.integer] | slice) -> NDArray[np.float32]:
         """(b, k) of these images; rows sum to 1."""
-        positions = np.arange(len(self.labels))[at] if isinstance(at, slice) else np.asarray(at, np.int64)
+        positions = np.arange(*at.indices(len(self.labels))) if isinstance(at, slice) else np.asarray(at, np.int64)
         whole = self.predictions
         chosen = positions if whole.chosen is None else whole.chosen[positions]
         log_p = replace(whole, chosen=chosen).read(0, len(positions))

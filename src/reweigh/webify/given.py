@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from reweigh.catalog.tables import Catalog, Classes, read_classes, read_columns, read_copies, read_labels
+from reweigh.catalog.tables import Catalog, Classes, read_classes, read_copies, read_labels, read_split
 from reweigh.errors import ReweighError
 from reweigh.webify.settings import WebifySettings
 from reweigh.webify.sizes import pool_positions
@@ -63,7 +62,7 @@ def select(given: Given, settings: WebifySettings) -> Selection:
     place = np.full(k, -1, np.int32)
     kept = np.setdiff1d(np.arange(k), pool)
     place[kept] = np.arange(len(kept))
-    in_train = np.asarray(pc.equal(read_columns(catalog, ["split"])["split"], "train").combine_chunks())
+    in_train = read_split(catalog, "train")
     labels = read_labels(catalog)
     known = given.truth >= 0
     if not (in_train & known).any():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -29,11 +30,10 @@ def fit_curves(
     has_score = ~np.isnan(score)
     points: list[tuple[NDArray, NDArray, NDArray]] = []
     known = []
-    for part in np.unique(parts[has_score]):
-        own = has_score & (parts == part)
+    for part, own in _by_part(parts, has_score):
         direction, x, y = _curve(score[own].astype(np.float64), target[own].astype(np.float64))
         points.append((np.full(len(x), part), x, y))
-        known.append((part, int(own.sum()), direction))
+        known.append((part, len(own), direction))
     joined = [np.concatenate([p[i] for p in points]) if points else np.zeros(0) for i in range(3)]
     return {
         "part": joined[0].astype(np.int64),
@@ -49,12 +49,20 @@ def apply_curves(
     """(n,) credibility of each score by its part's curve; NaN without a score, or where its part has no curve."""
     parts = np.zeros(len(score), np.int64) if parts is None else np.asarray(parts, np.int64)
     result = np.full(len(score), np.nan, np.float32)
-    for part, _, direction in state["known"].tolist():
-        points = state["part"] == part
-        rows = np.flatnonzero((parts == part) & ~np.isnan(score))
-        if direction and len(rows):
+    has_curve = {part for part, _, direction in state["known"].tolist() if direction}
+    for part, rows in _by_part(parts, ~np.isnan(score)):
+        if part in has_curve:
+            points = slice(*np.searchsorted(state["part"], [part, part + 1]))
             result[rows] = np.interp(score[rows], state["score"][points], state["value"][points])
     return result
+
+
+def _by_part(parts: NDArray[np.integer], kept: NDArray[np.bool_]) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    """(part, ascending rows of it that are kept), by part: there may be as many parts as there are hosts of a crawl."""
+    rows = np.flatnonzero(kept)
+    order = rows[np.argsort(parts[rows], kind="stable")]
+    values, starts = np.unique(parts[order], return_index=True)
+    yield from zip(values.tolist(), np.split(order, starts[1:]), strict=True)
 
 
 def curve_facts(state: State, names: tuple[str, ...] = ()) -> dict[str, Any]:
