@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tarfile
 import tempfile
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from tests.layouts.webvision_miniature import GOOGLE, JSON, MAP, jpeg, make_webvision, make_webvision_2, write
+from tests.layouts.webvision_miniature import GOOGLE, JSON, MAP, SYNSETS, jpeg, make_webvision, make_webvision_2, write
 
 from reweigh.catalog.summary import summarize
 from reweigh.catalog.tables import Catalog, image_locations, read_classes, read_columns, read_groups, read_uids
@@ -241,6 +242,113 @@ def test_a_folder_without_lists_says_what_is_missing(tmp_path: Path, root: Path)
     write(root / "info.tar", b"x")
     assert recognise(root)[0] == "webvision"
     with pytest.raises(ReweighError, match=r"No info/synsets.txt in .*info.tar is there: unpack it."):
+        index(root, tmp_path / "c")
+
+
+def large(root: Path, folders: int = 3, rows: int = 300) -> Path:
+    """A source of a few queries with many images each, so that the first lines of its lists are of one query alone."""
+    names = [f"google/q{q:04d}/{i:014d}.jpg" for q in range(1, folders + 1) for i in range(rows)]
+    write(root / "info/synsets.txt", SYNSETS)
+    write(root / "info/train_filelist_google.txt", "".join(f"{name} 0\n" for name in names))
+    write(
+        root / "info/train_meta_list_google.txt",
+        "".join(f"{n.rpartition('/')[0]}.json {i % rows + 1}\n" for i, n in enumerate(names)),
+    )
+    for number, name in enumerate(names):
+        write(root / name, jpeg(1) + str(number).encode())
+    for query in range(1, folders + 1):
+        entries = [{"id": f"{i:014d}", "rank": str(i + 1), "title": f"photo {i}"} for i in range(rows)]
+        write(root / f"meta/google/q{query:04d}.json", json.dumps(entries))
+    return root
+
+
+def test_a_first_query_that_was_not_downloaded_takes_neither_images_nor_texts_of_the_others_away(
+    tmp_path: Path,
+) -> None:
+    root = large(tmp_path / "webvision")
+    (root / "meta/google/q0001.json").unlink()
+    catalog = index(root, tmp_path / "c")
+    assert sum(title is not None for title in column(catalog, "title").values()) == 600
+    assert "300 images have no text: their JSON file is not there" in said(catalog)
+    shutil.rmtree(root / "google/q0001")
+    assert index(root, tmp_path / "d").n == 600
+
+
+def test_a_meta_list_that_is_cut_or_shifted_is_told_and_ids_decide(tmp_path: Path) -> None:
+    root = large(tmp_path / "webvision")
+    path = root / "info/train_meta_list_google.txt"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[:450]))
+    catalog = index(root, tmp_path / "c")
+    assert all(title is not None for title in column(catalog, "title").values())
+    assert (
+        "450 images have no line in the meta list beside train_filelist_google.txt; they were found by their id"
+        in said(catalog)
+    )
+    path.write_text("".join(lines[1:]))  # from here on each line is of the image after
+    catalog = index(root, tmp_path / "d")
+    assert column(catalog, "title") == {uid: f"photo {int(uid[-18:-4])}" for uid in column(catalog, "title")}
+    assert "images stand at another place in their JSON file than the meta list says" in said(catalog)
+
+
+def test_validation_images_beside_an_option_for_images_are_read_from_there_or_from_where_they_are(
+    tmp_path: Path, root: Path
+) -> None:
+    (tmp_path / "disk").mkdir()
+    for name in ("google", "flickr", "val_images_256"):
+        (root / name).rename(tmp_path / "disk" / name)
+    options = {"images": str(tmp_path / "disk")}
+    assert index(root, tmp_path / "c", options=options).counts["splits"] == {"train": 11, "val": 3, "test": 2}
+    (tmp_path / "disk" / "val_images_256").rename(root / "val_images_256")
+    assert index(root, tmp_path / "d", options=options).counts["splits"] == {"train": 11, "val": 3, "test": 2}
+    (root / "val_images_256").rename(tmp_path / "gone")
+    (root / "val_images_256.tar").write_bytes(b"")
+    text = said(index(root, tmp_path / "e", options=options))
+    assert "no image of val_filelist.txt is there (val_images_256.tar is not unpacked): its rows are left out" in text
+
+
+def test_a_name_of_another_ending_is_found_as_jpg_in_a_tar_too(tmp_path: Path, root: Path) -> None:
+    edit(root / "info/train_filelist_google.txt", "q0004/_h3Jk5Lm7Np9QM.jpg", "q0004/_h3Jk5Lm7Np9QM.png")
+    assert "google/q0004/_h3Jk5Lm7Np9QM.png" in column(index(root, tmp_path / "c"), "label")
+    with tarfile.open(root / "google.tar", "w") as tar:
+        tar.add(root / "google", "google")
+    for name in ("google", "flickr", "val_images_256"):
+        (root / name).rename(tmp_path / name)
+    assert "google/q0004/_h3Jk5Lm7Np9QM.png" in column(index(root, tmp_path / "d"), "label")
+
+
+def test_the_list_of_all_has_the_words_of_both_sources_queries(tmp_path: Path, root: Path) -> None:
+    info = root / "info"
+    both = "".join((info / f"train_filelist_{name}.txt").read_text() for name in ("google", "flickr"))
+    for name in ("google", "flickr"):
+        (info / f"train_filelist_{name}.txt").unlink()
+    write(info / "train_filelist_all.txt", both)
+    catalog = index(root, tmp_path / "c")
+    assert catalog.counts["sources"] == {"google": 8, "flickr": 3}
+    queries = column(catalog, "query")
+    assert (queries["google/q0003/a1B2c3D4e5F6gM.jpg"], queries["flickr/q0003/99887766.jpg"]) == ("crane bird", "crane")
+    write(info / "train_filelist_google.txt", "google/q0001/a1B2c3D4e5F6gM.jpg 0\n")
+    assert "only google has a list: what else it holds is left out (--option sources=all reads it)" in said(
+        index(root, tmp_path / "d")
+    )
+    assert index(root, tmp_path / "e", options={"sources": "all"}).counts["sources"] == {"google": 8, "flickr": 3}
+
+
+def test_a_map_that_counts_from_0_without_its_class_0_is_noticed_by_the_lists(tmp_path: Path, root: Path) -> None:
+    write(root / "info/queries_synsets_map.txt", "3 1\n4 2\n7 3\n")
+    text = said(index(root, tmp_path / "c"))
+    assert "counts classes from 0" in text and "not their query's" not in text
+
+
+def test_paths_with_a_dot_in_front_are_the_same_images(tmp_path: Path, root: Path) -> None:
+    path = root / "info/train_filelist_flickr.txt"
+    path.write_text(path.read_text().replace("flickr/", "./flickr/"))
+    assert "flickr/q0001/23456.jpg" in column(index(root, tmp_path / "c"), "label")
+
+
+def test_a_synset_that_stands_twice_names_its_line(tmp_path: Path, root: Path) -> None:
+    write(root / "info/synsets.txt", f"{SYNSETS}\nn02012849 crane again")
+    with pytest.raises(ReweighError, match=r"synsets\.txt, line 5: n02012849 stands twice"):
         index(root, tmp_path / "c")
 
 

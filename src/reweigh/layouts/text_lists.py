@@ -31,18 +31,17 @@ def read_lines(path: Path, findings: Findings, *, widest: int = WIDEST) -> Itera
     """The lines of a text file that are not blank; any line ends, a byte order mark dropped; .gz is unpacked.
 
     A line that is not UTF-8 is read as latin-1, and counted among what was repaired.
-    Raises ReweighError for a file that is not there, is empty, is no text (a line of `widest` bytes or more) or a broken .gz.
+    Raises ReweighError for a file that is not there, is empty, is no text (a line of more than `widest` bytes) or a broken .gz.
     """
     if not path.is_file():
         raise ReweighError(f"No {path.name} in {path.parent}: nothing is there.")
     found = 0
     for number, raw in enumerate(_raw_lines(path, widest), start=1):
-        if (len(raw) == widest and not raw.endswith(b"\n")) or b"\0" in raw:
+        if len(raw) > widest or b"\0" in raw:
             raise ReweighError(f"{path}, line {number}: no text; is this the list, and not an archive of it?")
-        for text in _decoded(raw, path, findings).replace("\r\n", "\n").split("\r"):
-            if text := text.strip().removeprefix("\ufeff"):
-                found += 1
-                yield Line(number, text)
+        if text := _decoded(raw, path, findings).strip().removeprefix("\ufeff"):
+            found += 1
+            yield Line(number, text)
     if not found:
         raise ReweighError(f"{path} is empty: a list of images has a line an image. Is the download complete?")
 
@@ -83,7 +82,7 @@ def split_pair(text: str, mark: str | None = None) -> tuple[str, str] | None:
     parts = text.rsplit(mark, 1)
     if len(parts) < 2 or not all(part.strip() for part in parts):
         return None
-    return parts[0].strip().replace("\\", "/"), parts[1].strip()
+    return parts[0].strip().replace("\\", "/").removeprefix("./"), parts[1].strip()
 
 
 def label_number(text: str, k: int, path: Path, number: int) -> int:
@@ -109,10 +108,35 @@ def first_lines(path: Path, count: int) -> list[str]:
     return [line.strip() for line in islice(raw.decode("utf-8-sig", "replace").splitlines(), count)]
 
 
+def spread_lines(path: Path, count: int) -> list[str]:
+    """At most so many lines, spread evenly over a text file: a crawl's first folder alone may be missing. Of a .gz the first ones."""
+    if path.suffix == ".gz":
+        return first_lines(path, count)
+    size, found = path.stat().st_size, dict[int, str]()
+    with path.open("rb") as file:
+        for start in sorted({size * i // count for i in range(count)}):
+            file.seek(start)
+            block = file.read(WIDEST)
+            lines = block.splitlines(keepends=True)
+            at = start + (len(lines[0]) if start and lines else 0)  # the first one is cut, but at the beginning
+            whole = lines[1 if start else 0 :][:1]
+            if whole and b"\0" not in whole[0]:
+                found[at] = whole[0].decode("utf-8-sig", "replace").strip()
+    return [text for _, text in sorted(found.items()) if text]
+
+
 def _raw_lines(path: Path, widest: int) -> Iterator[bytes]:
+    """Lines with their ends, which are \\n, \\r or both; one of more than `widest` bytes is handed on as far as it was read."""
+    rest = b""
     with opened(path) as file:
-        while raw := file.readline(widest):
-            yield raw
+        while block := file.read(WIDEST):
+            lines = (rest + block).splitlines(keepends=True)
+            rest = b"" if lines[-1].endswith(b"\n") else lines.pop()  # it may go on; a \r may be followed by its \n
+            yield from lines
+            if len(rest) > widest:
+                break
+    if rest:
+        yield rest
 
 
 def _decoded(raw: bytes, path: Path, findings: Findings) -> str:

@@ -27,7 +27,7 @@ from reweigh.layouts.webvision_meta import NO_META, Meta, find_meta
 from reweigh.layouts.webvision_rows import COLUMNS, Queries, test_rows, train_rows, val_rows
 from reweigh.progress import Progress, silent
 
-SOURCES = ("google", "flickr")
+SOURCES, ALL = ("google", "flickr"), "all"
 SUBSETS = {"full": None, "mini": 50}
 """Subset -> how many classes, from the first; mini is Google's part only, as in the literature (Jiang et al., ICML 2018)."""
 
@@ -69,7 +69,7 @@ def index_webvision(source: Path, output: Path, options: Mapping[str, Any], *, p
     there = {name: places for name, places in images.items() if places is not None}
     findings.notes += [f"WebVision {webvision.version}", *(f"{n}: images in {p.shown}" for n, p in there.items())]
     classes = webvision.classes if kept is None else _first(webvision.classes, kept)
-    rows = _rows(webvision, there, kept, tars, findings)
+    rows = _rows(webvision, there, kept, options.get("images"), tars, findings)
     return index_rows(
         output, rows, classes, findings, layout="webvision", options=options, source=webvision.info, root=webvision.root, places=tars,
         progress=progress,
@@ -124,8 +124,13 @@ def _open(source: Path, options: Mapping[str, Any], findings: Findings) -> WebVi
         )
     classes = _classes(info / "synsets.txt", findings)
     lists = [name for name in SOURCES if (info / f"train_filelist_{name}.txt").is_file()]
-    if not lists and (info / "train_filelist_all.txt").is_file():
-        lists = ["all"]
+    if (info / f"train_filelist_{ALL}.txt").is_file():
+        if lists and len(lists) < len(SOURCES):
+            findings.warnings.append(
+                f"train_filelist_{ALL}.txt is there, and of {' and '.join(SOURCES)} only {lists[0]} has a list: what else it holds is left out "
+                f"(--option sources={ALL} reads it)"
+            )
+        lists.append(ALL)
     if not lists:
         raise ReweighError(
             f"{info} has no train_filelist_google.txt, _flickr.txt or _all.txt: is info.tar unpacked whole?"
@@ -138,7 +143,11 @@ def _open(source: Path, options: Mapping[str, Any], findings: Findings) -> WebVi
 
 def _asked(options: Mapping[str, Any], lists: list[str]) -> tuple[str, ...]:
     """The sources to read: those of the option, else google for the subset mini, else all that have a list."""
-    usual = "google" if look_up_subset(options) == "mini" and lists != ["all"] else ",".join(lists)
+    usual = (
+        "google"
+        if look_up_subset(options) == "mini" and lists != [ALL]
+        else ",".join([n for n in lists if n != ALL] or [ALL])
+    )
     asked = tuple(name.strip() for name in str(options.get("sources", usual)).split(","))
     for name in asked:
         if name not in lists:
@@ -151,6 +160,8 @@ def _classes(path: Path, findings: Findings) -> Classes:
     synsets, words = [], []
     for line in read_lines(path, findings):
         synset, _, names = line.text.partition(" ")
+        if synset in synsets:
+            raise ReweighError(f"{path}, line {line.number}: {synset} stands twice; a class is one line.")
         if not re.fullmatch(r"n\d{8}", synset) or not names.strip():
             raise ReweighError(
                 f"{path}, line {line.number}: {line.text[:60]!r} is not a synset and its names, such as `n01440764 tench, Tinca tinca`."
@@ -175,22 +186,31 @@ def _rows(
     webvision: WebVision,
     images: Mapping[str, Places],
     kept: int | None,
+    asked: str | None,
     tars: TarPlaces | None,
     findings: Findings,
 ) -> Iterator[pa.RecordBatch]:
     """Rows of all lists; with `kept`, of the first classes only."""
     k = len(webvision.classes.names)
     for name, places in images.items():
-        queries = Queries.read(webvision.info, name, findings)
+        queries = {
+            own: Queries.read(webvision.info, own, [list_of(webvision, name)], findings)
+            for own in ((name, *SOURCES) if name == ALL else (name,))
+        }
         meta = find_meta(webvision.root, webvision.info, name, findings)
         rows = train_rows(list_of(webvision, name), name, places, queries, meta, k, findings)
         yield from row_batches((row for row in rows if kept is None or row[3] < kept), COLUMNS)
         _tell(queries, meta, name, findings)
     for split, make in (("val", val_rows), ("test", test_rows)):
         path = find_list(webvision.root, webvision.info, split)
-        found = None if path is None else find_images(webvision.root, path, split, None, tars)
-        if path is None or found is None:
-            findings.notes.append(f"no {split} images" if path else f"no {split}_filelist.txt")
+        if path is None:
+            findings.notes.append(f"no {split}_filelist.txt")
+            continue
+        found = find_images(webvision.root, path, split, asked, tars)
+        if found is None:
+            findings.warnings.append(
+                f"no image of {path.name} is there{_packed(webvision.root, split)}: its rows are left out"
+            )
             continue
         if split == "test" and kept is not None:
             findings.notes.append("test images left out: the subset has none of its own")
@@ -199,19 +219,21 @@ def _rows(
         yield from row_batches((row for row in others if kept is None or row[3] < kept), COLUMNS)
 
 
-def _tell(queries: Queries, meta: Meta | None, name: str, findings: Findings) -> None:
+def _tell(queries: Mapping[str, Queries], meta: Meta | None, name: str, findings: Findings) -> None:
     """What was counted while a list was read."""
-    if queries.differing:
-        findings.warnings.append(
-            f"{queries.differing:,} images of {name} have a label that is not their query's, e.g. {queries.example}: "
-            "the label of the list is kept"
-        )
+    for own, found in queries.items():
+        if found.differing:
+            findings.warnings.append(
+                f"{found.differing:,} images of {own} have a label that is not their query's, e.g. {found.example}: "
+                "the label of the list is kept"
+            )
     if meta is None:
         findings.warnings.append(f"{NO_META} of {name}: its images have neither title nor rank")
 
 
 def _packed(root: Path, name: str) -> str:
-    tars = [p.name for p in files_in(root, "*.tar") if name == "all" or p.name.startswith((name, "webvision_train"))]
+    beginnings = (name,) if name in ("val", "test") else (name, "webvision_train")
+    tars = [p.name for p in files_in(root, "*.tar") if name == ALL or p.name.startswith(beginnings)]
     return f" ({', '.join(tars[:3])} {'is' if len(tars) == 1 else 'are'} not unpacked)" if tars else ""
 
 

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
 
-from reweigh.catalog.findings import Findings
 from reweigh.errors import ReweighError
 from reweigh.layouts.folders import files_in, is_file
 from reweigh.layouts.tar_places import TarPlaces, find_places, read_places
-from reweigh.layouts.text_lists import is_inside, read_lines
+from reweigh.layouts.text_lists import is_inside, spread_lines
 
 LABEL_LISTS = ("train_filelist_google.txt", "train_filelist_flickr.txt", "train_filelist_all.txt")
 TRAIN_FOLDERS = (
@@ -62,7 +59,8 @@ class Places:
 def find_images(root: Path, path: Path, part: str, asked: str | None, tars: TarPlaces | None = None) -> Places | None:
     """The place in which most of the list's first images are; None where none of them is in any.
 
-    part: google, flickr, all, val or test. asked: the one folder to look in. tars: look among their members instead of on disk.
+    part: google, flickr, all, val or test. asked: the folder to look in, of val and test also that or the usual ones. tars: look among
+    their members instead of on disk. The images looked for are spread over the list.
     Raises ReweighError for a folder that is not there.
     """
     if asked is not None:
@@ -70,12 +68,18 @@ def find_images(root: Path, path: Path, part: str, asked: str | None, tars: TarP
         folder = folder if folder.is_absolute() else root / folder
         if not folder.is_dir():
             raise ReweighError(f"No folder {folder} (option images).")
-        folders: tuple[str, ...] = (str(folder.relative_to(root)) if folder.is_relative_to(root) else str(folder),)
-        folders = ("",) if folders == (".",) else folders
+        own = str(folder.relative_to(root)) if folder.is_relative_to(root) else str(folder)
+        own = "" if own == "." else own
+        below = tuple("/".join(filter(None, (own, name))) for name in SPLIT_FOLDERS.get(part, ("",)))
+        folders: tuple[str, ...] = below + SPLIT_FOLDERS.get(part, ())
     else:
         folders = SPLIT_FOLDERS.get(part, TRAIN_FOLDERS)
     ways = (False,) if part in SPLIT_FOLDERS else (False, True)
-    names = list(islice(_paths(path), PROBED))
+    names = [
+        name
+        for name in (line.rsplit(None, 1)[0].replace("\\", "/") for line in spread_lines(path, PROBED))
+        if is_inside(name)
+    ]
     places = [Places(root, folder, is_renamed, tars) for folder in folders for is_renamed in ways]
     found = [_count(root, [place.file(name) for name in names], tars) for place in places]
     return places[found.index(max(found))] if max(found) else None
@@ -88,27 +92,18 @@ def read_tars(root: Path) -> TarPlaces | None:
 
 
 def _count(root: Path, files: list[str], tars: TarPlaces | None) -> int:
-    if tars is None:
-        return sum(exists(root, file) is not None for file in files)
-    return int((find_places(tars, pa.array(files, pa.string())) >= 0).sum())
+    return sum(exists(root, file, tars) is not None for file in files)
 
 
-def exists(root: Path, file: str) -> str | None:
+def exists(root: Path, file: str, tars: TarPlaces | None = None) -> str | None:
     """The file, or the one that ends in .jpg in its place (images were converted when they were made smaller); None: neither."""
-    if is_file(root / file):
-        return file
-    other = file.rpartition(".")[0] + ".jpg"
-    return other if other != file and is_file(root / other) else None
+    names = dict.fromkeys((file, file.rpartition(".")[0] + ".jpg"))
+    if tars is None:
+        return next((name for name in names if is_file(root / name)), None)
+    is_there = find_places(tars, pa.array(names, pa.string())) >= 0
+    return next((name for name, found in zip(names, is_there.tolist(), strict=True) if found), None)
 
 
 def find_list(root: Path, info: Path, split: str) -> Path | None:
     """val_filelist.txt or test_filelist.txt, in info/ or beside it."""
     return next((f / f"{split}_filelist.txt" for f in (info, root) if (f / f"{split}_filelist.txt").is_file()), None)
-
-
-def _paths(path: Path) -> Iterator[str]:
-    """The list's paths that stay inside the root."""
-    for line in read_lines(path, Findings()):
-        name = line.text.rsplit(None, 1)[0].replace("\\", "/")
-        if is_inside(name):
-            yield name

@@ -14,13 +14,15 @@ import msgspec
 
 from reweigh.catalog.findings import Findings
 from reweigh.layouts.folders import is_file
-from reweigh.layouts.text_lists import first_lines, is_inside, read_lines, split_pair
+from reweigh.layouts.text_lists import is_inside, read_lines, split_pair, spread_lines
 
 NO_META = "no JSON files (google/q0001.json and the like)"
 KEPT_FILES = 32
 """Parsed files that are kept: the lists go through one query after the other."""
 LARGEST = 1 << 28
 """Bytes of the largest JSON file that is read; those of the set have a few million."""
+PROBED = 200
+"""Lines of a list whose JSON files are looked for in each place."""
 NOT_THERE = "images have no text: their JSON file is not there"
 NOT_READ = "images have no text: their JSON file cannot be read"
 NO_ENTRY = "images have no text: their JSON file has no entry for them"
@@ -78,14 +80,17 @@ class Meta:
                 name, place = split_pair(line.text) or ("", "")
                 yield name, int(place) if place.isascii() and place.isdecimal() and len(place) < 10 else 0
 
-    def text(self, name: str, place: int, image_id: str) -> Text:
-        """The texts of an image; the id decides where the place says otherwise."""
-        found = self.files.get(name)
-        if found is None:
-            found = self._read(name)
-            self.files[name] = found
-            if len(self.files) > KEPT_FILES:
-                self.files.popitem(last=False)
+    def path(self, name: str) -> Path:
+        """Where a JSON file of the lists lies on disk."""
+        top, _, rest = name.partition("/")
+        return self.folder / (f"{top}_json/{rest}" if self.renamed else name)
+
+    def text(self, name: str, place: int, image_id: str, own: str) -> Text:
+        """The texts of an image; the id decides where the place says otherwise, or another file than its query's `own`."""
+        found = self._kept(name or own)
+        if isinstance(found, str) or image_id not in found[1]:
+            other = self._kept(own)
+            found, place = (found, place) if isinstance(other, str) or image_id not in other[1] else (other, -1)
         if isinstance(found, str):
             self.findings.repaired[found] += 1
             return NOTHING
@@ -94,15 +99,24 @@ class Meta:
         if at is None:
             self.findings.repaired[NO_ENTRY] += 1
             return NOTHING
-        if place and at != place - 1 and str(_entry(entries, place - 1).id) != image_id:
+        if place and at != place - 1 and (place < 0 or str(_entry(entries, place - 1).id) != image_id):
             self.findings.repaired[MOVED] += 1
         return _text(entries[at], at)
+
+    def _kept(self, name: str) -> tuple[list[Entry], dict[str, int]] | str:
+        """A file, read again only where others came in between."""
+        found = self.files.get(name)
+        if found is None:
+            found = self._read(name)
+            self.files[name] = found
+            if len(self.files) > KEPT_FILES:
+                self.files.popitem(last=False)
+        return found
 
     def _read(self, name: str) -> tuple[list[Entry], dict[str, int]] | str:
         if not is_inside(name):
             return NOT_THERE
-        top, _, rest = name.partition("/")
-        path = self.folder / (f"{top}_json/{rest}" if self.renamed else name)
+        path = self.path(name)
         if not is_file(path):
             return NOT_THERE
         entries = read_entries(path)
@@ -117,22 +131,18 @@ class Meta:
 
 
 def find_meta(root: Path, info: Path, source: str, findings: Findings) -> Meta | None:
-    """The JSON files of a source; None where none of the first few is in any of the places in use."""
+    """The JSON files of a source, in the place that has most of those of some lines all over the list; None where none is in any."""
     path: Path | None = info / f"train_meta_list_{source}.txt"
-    assert path is not None
-    if path.is_file():
-        names = [line.rsplit(None, 1)[0] for line in first_lines(path, 50) if line]
+    if path is not None and path.is_file():
+        names = {line.rsplit(None, 1)[0] for line in spread_lines(path, PROBED)}
     else:
-        path, lines = None, first_lines(info / f"train_filelist_{source}.txt", 50)
-        names = [f"{line.rsplit('/', 1)[0]}.json" for line in lines if "/" in line]
+        path, lines = None, spread_lines(info / f"train_filelist_{source}.txt", PROBED)
+        names = {f"{line.rsplit('/', 1)[0]}.json" for line in lines if "/" in line}
         findings.notes.append(f"no train_meta_list_{source}.txt: texts are found by the images' ids")
-    for folder in (root / "meta", root, info / "meta", info):
-        for renamed in (False, True):
-            meta = Meta(folder, renamed, path, findings)
-            tops = [(name.partition("/")[0], name) for name in names if is_inside(name)]
-            if any(is_file(folder / (f"{t}_json/{n.partition('/')[2]}" if renamed else n)) for t, n in tops):
-                return meta
-    return None
+    folders = (root / "meta", root, info / "meta", info)
+    ways = [Meta(folder, renamed, path, findings) for folder in folders for renamed in (False, True)]
+    there = [sum(is_file(meta.path(name)) for name in names if is_inside(name)) for meta in ways]
+    return ways[there.index(max(there))] if max(there) else None
 
 
 def read_entries(path: Path) -> list[Entry] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any
 
 from reweigh.catalog.findings import Findings
 from reweigh.errors import ReweighError
-from reweigh.layouts.text_lists import is_inside, label_number, read_lines, read_pairs, split_pair
+from reweigh.layouts.text_lists import is_inside, label_number, read_lines, read_pairs, split_pair, spread_lines
 from reweigh.layouts.webvision_images import Places, exists
 from reweigh.layouts.webvision_meta import NOTHING, Meta
 
@@ -19,6 +19,10 @@ COLUMNS = (
     "uid", "file", "split", "label", "source", "query", "rank", "title", "description", "tags", "url", "site", "page_url", "group",
 )  # fmt: skip
 OUTSIDE = "path that leaves the folder"
+SHORT = "\0"
+"""In the place of a JSON file: the meta list has ended."""
+PROBED = 200
+"""Lines of a list that say whether classes count from 0 or 1."""
 NO_TEXT = (None,) * 9
 
 Row = tuple[Any, ...]
@@ -36,10 +40,10 @@ class Queries:
     example: str = ""
 
     @classmethod
-    def read(cls, info: Path, source: str, findings: Findings) -> Queries:
+    def read(cls, info: Path, source: str, lists: Sequence[Path], findings: Findings) -> Queries:
         """queries_SOURCE.txt (1.0) or queries.txt (2.0), and the map from queries to synsets, whichever are there.
 
-        Read by number, not by line: numbers are missing in between. The map counts classes from 1; where it has a 0, from 0.
+        Read by number, not by line: numbers are missing in between. The map counts classes from 1, or from 0 where more lines of the lists agree.
         """
         texts: dict[int, str] = {}
         paths = [path for path in (info / f"queries_{source}.txt", info / "queries.txt") if path.is_file()]
@@ -55,9 +59,10 @@ class Queries:
                     f"{path}, line {number}: {query!r} {label!r} are not a query's number and a synset's."
                 )
             labels[int(query)] = int(label)
-        base = 0 if 0 in labels.values() else 1
+        base = _base(labels, lists)
         if base == 0:
-            findings.notes.append(f"{path.name} counts classes from 0")
+            said = f"{path.name} counts classes from 0"
+            findings.notes += [said] if said not in findings.notes else []
         return cls(texts, {query: label - base for query, label in labels.items()})
 
     def text(self, query: str, label: int, name: str) -> str:
@@ -69,13 +74,38 @@ class Queries:
         return self.texts.get(number, query)
 
 
+def _base(labels: Mapping[int, int], lists: Sequence[Path]) -> int:
+    """Whether the map's classes count from 1 or 0, by what lines all over the lists say; where these are silent, from 0 if there is one."""
+    agrees = [0, 0]
+    for line in (line for path in lists for line in spread_lines(path, PROBED)):
+        found = re.fullmatch(r".*/q([0-9]{1,8})/[^/]* ([0-9]{1,9})", line)
+        if found:
+            query, label = int(found[1]), int(found[2])
+            for base in (0, 1):
+                agrees[base] += labels.get(query, -1) - base == label
+    if agrees[0] == agrees[1]:
+        return 0 if 0 in labels.values() else 1
+    return int(agrees[1] > agrees[0])
+
+
 def train_rows(
-    path: Path, source: str, places: Places, queries: Queries, meta: Meta | None, k: int, findings: Findings
+    path: Path,
+    source: str,
+    places: Places,
+    queries: Mapping[str, Queries],
+    meta: Meta | None,
+    k: int,
+    findings: Findings,
 ) -> Iterator[Row]:
-    """Rows of a list of training images; line i of the meta list is line i of this one."""
+    """Rows of a list of training images; line i of the meta list is line i of this one. queries: by source."""
     entries = meta.places() if meta is not None and meta.places_list is not None else repeat(("", 0))
     for line in read_lines(path, findings):
-        json_file, place = next(entries, ("", 0))
+        json_file, place = next(entries, (SHORT, 0))
+        if json_file == SHORT:
+            findings.repaired[
+                f"images have no line in the meta list beside {path.name}; they were found by their id"
+            ] += 1
+            json_file = ""
         pair = split_pair(line.text)
         if pair is None:
             findings.skip(f"no label in {path.name}", [line.text])
@@ -87,9 +117,10 @@ def train_rows(
         folder, _, base = name.rpartition("/")
         image_id = base.rpartition(".")[0]
         own = folder.partition("/")[0].removesuffix("_images_resized") if source == "all" else source
-        text = NOTHING if meta is None else meta.text(json_file or f"{folder}.json", place, image_id)
+        text = NOTHING if meta is None else meta.text(json_file, place, image_id, f"{folder}.json")
+        asked = queries.get(own) or queries[source]
         yield (
-            name, _file(places, name), "train", label, own, queries.text(folder.rpartition("/")[2], label, name),
+            name, _file(places, name), "train", label, own, asked.text(folder.rpartition("/")[2], label, name),
             text.rank, text.title, text.description, text.tags, text.url, text.site, text.page_url, f"{own}/{image_id}",
         )  # fmt: skip
 
@@ -116,6 +147,4 @@ def _plain(places: Places, name: str, split: str, label: int, findings: Findings
 def _file(places: Places, name: str) -> str:
     """The file on disk; a name that ends in something else than .jpg is looked for, as it may have been converted."""
     file = places.file(name)
-    if name.endswith(".jpg") or places.tars is not None:
-        return file
-    return exists(places.root, file) or file
+    return file if name.endswith(".jpg") else exists(places.root, file, places.tars) or file
