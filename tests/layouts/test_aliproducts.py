@@ -67,7 +67,7 @@ def test_missing_images_and_paths_that_leave_are_counted(tmp_path: Path) -> None
     write(root / "train.json", json.dumps(listed))
     skipped = index(root, tmp_path / "c").counts["skipped"]
     assert skipped["missing file"] == {"count": 1, "examples": ["train/00000/1000.jpg"]}
-    assert skipped["path that leaves the folder"]["count"] == 1
+    assert skipped["path that leads out of the folder"]["count"] == 1
 
 
 def test_wrong_folders_and_lists_say_what_was_looked_for(tmp_path: Path) -> None:

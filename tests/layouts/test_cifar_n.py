@@ -188,6 +188,21 @@ def test_an_unknown_label_set_is_an_error_with_the_nearest_name(tmp_path: Path) 
         index(jpegs(tmp_path / "cifar"), tmp_path / "c", options={"labels": "worst"})
 
 
+def test_a_file_outside_of_the_folder_is_left_out(tmp_path: Path) -> None:
+    source = jpegs(tmp_path / "set")
+    path = source / "train_labels.csv"
+    before = index(source, tmp_path / "c", options={"labels": "worse"}).n
+    rows = path.read_text().splitlines(keepends=True)
+    (tmp_path / "secret.jpg").write_bytes(b"x")
+    fields = rows[0].strip().split(",")
+    for name in ("../secret.jpg", str(tmp_path / "secret.jpg")):
+        values = dict(zip(fields, rows[1].strip().split(","), strict=True)) | {"file": name}
+        rows.append(",".join(values.values()) + "\n")
+    path.write_text("".join(rows))
+    catalog = index(source, tmp_path / "d", options={"labels": "worse"})
+    assert catalog.n == before and catalog.counts["skipped"]["path that leads out of the folder"]["count"] == 2
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -211,3 +211,32 @@ def test_a_folder_of_files_that_cannot_be_used_is_given_up_and_nothing_of_the_re
     ):
         index(tmp_path / "p", tmp_path / "c")
     assert not (tmp_path / "c").exists()
+
+
+@pytest.mark.parametrize("is_hashed", [True, False])
+def test_links_that_lead_out_are_counted_or_refused_and_others_are_nothing_special(
+    tmp_path: Path, is_hashed: bool
+) -> None:
+    source = put(tmp_path / "p", "cat/1.jpg", "dog/2.jpg")
+    put(tmp_path / "disk", "3.jpg", "4.jpg", "secret")
+    (source / "dog" / "inside.jpg").symlink_to(source / "cat" / "1.jpg")
+    (source / "bird").symlink_to(tmp_path / "disk")
+    if is_hashed:
+        (source / "cat" / "key.jpg").symlink_to(tmp_path / "disk" / "secret")
+    n_out = 3 if is_hashed else 2
+    catalog = index(source, tmp_path / "c", options={"hash": is_hashed})
+    assert catalog.n == 3 + n_out
+    assert (
+        f"{n_out} images are reached by links that lead out of the folder (--option links=refuse leaves them out)"
+        in catalog.counts["warnings"]
+    )
+    refused = index(source, tmp_path / "d", options={"hash": is_hashed, "links": "refuse"})
+    assert {uid for uid, _, _ in rows_of(refused)} == {"cat/1.jpg", "dog/2.jpg", "dog/inside.jpg"}
+    assert refused.counts["skipped"]["reached by a link that leads out of the folder"]["count"] == n_out
+    with pytest.raises(ReweighError, match="No value of the option links named 'no'"):
+        index(source, tmp_path / "e", options={"links": "no"})
+
+
+def test_the_folder_itself_may_be_a_link(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(put(tmp_path / "p", "cat/1.jpg", "dog/2.jpg"))
+    assert index(tmp_path / "link", tmp_path / "c").counts["warnings"] == []

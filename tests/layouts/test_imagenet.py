@@ -85,6 +85,45 @@ def test_classes_have_the_devkits_words_and_a_name_of_two_classes_its_wnid(tmp_p
     assert classes.descriptions[1] == "large long-necked wading bird"
 
 
+def val_images(root: Path, *folders: str) -> None:
+    for number, folder in enumerate(folders, 1):
+        image(root / "val" / folder / f"ILSVRC2012_val_{number:08d}.JPEG", 10 * number)
+
+
+def test_validation_alone_sorted_by_wnid_is_recognised(tmp_path: Path) -> None:
+    val_images(tmp_path / "i", "n03126707", "n02012849", "n01440764")
+    assert recognise(tmp_path / "i")[0] == "imagenet"
+    catalog = index(tmp_path / "i", tmp_path / "c")
+    assert list(labels(catalog, "val").values()) == [0, 1, 2] and read_classes(catalog).synsets == tuple(WNIDS)
+
+
+def test_the_check_set_of_mini_webvision_has_the_first_of_the_sorted_wnids(tmp_path: Path) -> None:
+    """As DivideMix keeps it, folders by number, and as ELR does, a list beside a flat folder with other images in it too."""
+    val_images(tmp_path / "d", "0", "1", "2", "10")
+    by_folder = index(tmp_path / "d", tmp_path / "c")
+    assert read_classes(by_folder).synsets[:2] == ("n01440764", "n01443537") and by_folder.k == 11
+    assert labels(by_folder, "val")["val/10/ILSVRC2012_val_00000004.JPEG"] == 10
+    val_images(tmp_path / "e", "", "", "", "", "")
+    (tmp_path / "e" / "imagenet_val.txt").write_text(
+        "".join(f"ILSVRC2012_val_{i:08d}.JPEG {label}\n" for i, label in ((1, 0), (2, 1), (4, 10)))
+    )
+    by_list = index(tmp_path / "e", tmp_path / "f")
+    assert labels(by_list, "val") == {
+        f"val/ILSVRC2012_val_{i:08d}.JPEG": label for i, label in ((1, 0), (2, 1), (4, 10))
+    }
+    assert read_classes(by_list).synsets == read_classes(by_folder).synsets
+    assert by_list.counts["skipped"]["val image that imagenet_val.txt does not list"]["count"] == 2
+    (tmp_path / "e" / "imagenet_val.txt").write_text("ILSVRC2012_val_00000001.JPEG 1000\n")
+    with pytest.raises(ReweighError, match=r"imagenet_val\.txt, line 1: label '1000' is none of the 1,000 classes"):
+        index(tmp_path / "e", tmp_path / "g")
+
+
+def test_validation_images_in_a_folder_of_another_name_are_read(tmp_path: Path) -> None:
+    source = imagenet(tmp_path / "i", val="wnid")
+    (source / "val").rename(source / "validation")
+    assert {uid.split("/")[0] for uid in labels(index(source, tmp_path / "c"), "val")} == {"validation"}
+
+
 def kaggle(root: Path) -> Path:
     """The archive of Kaggle's challenge: the table's rows in no order, boxes behind the class, and a mapping with words."""
     imagenet(root / "ILSVRC" / "Data" / "CLS-LOC", devkit=False)

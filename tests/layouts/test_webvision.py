@@ -222,7 +222,7 @@ def test_odd_lines_of_lists(tmp_path: Path, root: Path) -> None:
     assert "skipped: stands twice in the source: 1, e.g. flickr/q0001/23456.jpg" in text
     assert "skipped: stands twice, with another label (the first counts): 1, e.g. flickr/q0003/99887766.jpg" in text
     assert "skipped: no label in train_filelist_flickr.txt: 1, e.g. flickr/q0001/nolabel.jpg" in text
-    assert "skipped: path that leaves the folder: 1, e.g. ../../etc/passwd" in text
+    assert "skipped: path that leads out of the folder: 1, e.g. ../../etc/passwd" in text
     assert "1 lines of train_filelist_flickr.txt are not UTF-8 and were read as latin-1" in text
 
 

@@ -17,7 +17,7 @@ from reweigh.layouts.hierarchies import read_hierarchy
 from reweigh.layouts.indexing import index_rows, row_batches
 from reweigh.layouts.json_files import read_elements
 from reweigh.layouts.recognition import Certainty, Recognition
-from reweigh.layouts.text_lists import is_inside
+from reweigh.layouts.text_lists import OUTSIDE, is_inside
 from reweigh.progress import Progress, silent
 
 SPLITS = ("train", "val")
@@ -58,7 +58,7 @@ def index_aliproducts(
                 if is_inside(file) and "/" not in image:
                     yield file, file, split, label
                 else:
-                    findings.skip("path that leaves the folder", [file])
+                    findings.skip(OUTSIDE, [file])
 
     return index_rows(
         output, row_batches(rows(), ("uid", "file", "split", "label")), plain_classes(names), findings, layout="aliproducts",

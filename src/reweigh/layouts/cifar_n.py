@@ -21,6 +21,7 @@ from reweigh.layouts.csv_rows import read_csv_rows
 from reweigh.layouts.folders import files_in, is_file
 from reweigh.layouts.indexing import index_rows, row_batches
 from reweigh.layouts.recognition import Certainty, Recognition
+from reweigh.layouts.text_lists import OUTSIDE, is_inside
 from reweigh.progress import Progress, silent
 
 
@@ -79,6 +80,9 @@ def _index_jpegs(
         for split in ("train", "test"):
             for row in _read_rows(source / f"{split}_labels.csv", options["labels"] if split == "train" else "clean"):
                 file = row["file"]
+                if not is_inside(file):
+                    findings.skip(OUTSIDE, [file])
+                    continue
                 place = members.get(file) or ((file, None, None) if is_file(source / file) else None)
                 if place is None:
                     findings.skip(missing, [file])

@@ -177,12 +177,24 @@ def _joined(name: str, lemmas: tuple[str, ...]) -> tuple[str, ...]:
     return own + tuple(lemma for lemma in lemmas if not own or lemma.casefold() != word.casefold())
 
 
-def _in_timm(wnids: set[str]) -> dict[str, Described]:
-    """wnid -> (words, gloss) of those that timm's tables have; timm itself is not imported."""
+def imagenet_wnids() -> list[str]:
+    """ImageNet's 1,000 wnids, sorted, as timm's table has them; [] where it is not there."""
+    folder = _timm_tables()
+    path = None if folder is None else folder / "imagenet_synsets.txt"
+    return sorted(path.read_text(encoding="utf-8").split()) if path is not None and path.is_file() else []
+
+
+def _timm_tables() -> Path | None:
+    """The folder of timm's tables; timm itself is not imported."""
     package = importlib.util.find_spec("timm")
-    if package is None or package.origin is None:
+    return None if package is None or package.origin is None else Path(package.origin).parent / "data" / "_info"
+
+
+def _in_timm(wnids: set[str]) -> dict[str, Described]:
+    """wnid -> (words, gloss) of those that timm's tables have."""
+    folder = _timm_tables()
+    if folder is None:
         return {}
-    folder = Path(package.origin).parent / "data" / "_info"
     words, gloss = (_table(folder / TIMM_TABLES[name], wnids) for name in ("words", "gloss"))
     return {wnid: (tuple(text.split(", ")), gloss.get(wnid)) for wnid, text in words.items()}
 

@@ -35,7 +35,7 @@ from reweigh.layouts.labels_by_path import (
     read_labels_by_path,
 )
 from reweigh.layouts.recognition import Certainty, Recognition
-from reweigh.layouts.text_lists import first_lines, is_inside, label_number, read_lines, read_pairs, split_pair
+from reweigh.layouts.text_lists import OUTSIDE, first_lines, is_inside, label_number, read_lines, read_pairs, split_pair
 from reweigh.progress import Progress, silent
 
 K = 14
@@ -48,7 +48,6 @@ WANTED = {
     "clean": ("clean_test", "clean_val", "clean_train"),
 }
 """Option `labels` -> parts that are read; val and test are people's labels in each."""
-OUTSIDE = "path that leads out of the folder"
 
 
 @dataclass(frozen=True, kw_only=True)

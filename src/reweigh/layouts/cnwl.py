@@ -22,7 +22,7 @@ from reweigh.layouts.indexing import batched, index_rows, row_batches
 from reweigh.layouts.json_files import read_elements
 from reweigh.layouts.labels_by_path import NO_LABEL, LabelsByPath, find_labels, labels_by_path, path_numbers
 from reweigh.layouts.recognition import Certainty, Recognition
-from reweigh.layouts.text_lists import is_inside, label_number, read_lines, read_pairs
+from reweigh.layouts.text_lists import OUTSIDE, is_inside, label_number, read_lines, read_pairs
 from reweigh.progress import Progress, silent
 
 K = 100
@@ -231,7 +231,7 @@ def _named(path: Path, k: int, findings: Findings) -> Iterator[Named]:
         if is_inside(name):
             yield name, label_number(given, k, path, number)
         else:
-            findings.skip("path that leads out of the folder", [name])
+            findings.skip(OUTSIDE, [name])
 
 
 def _pattern(path: Path, found: Cnwl, folders: list[Path], *, is_web: bool | None = None) -> Pattern:

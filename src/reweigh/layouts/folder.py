@@ -20,6 +20,7 @@ from reweigh.layouts.recognition import Certainty, Recognition
 from reweigh.layouts.table_files import form_of
 from reweigh.progress import Progress, silent
 
+PACKED = re.compile(r"\.(tar|zip|tgz|7z|rar)(\.|$)", re.IGNORECASE)
 SPLIT_FOLDERS = {
     "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "dev": "val", "test": "test", "testing": "test",
     "eval": "test", "evaluation": "test",
@@ -29,7 +30,8 @@ SPLIT_FOLDERS = {
 def index_folder(source: Path, output: Path, options: Mapping[str, Any], *, progress: Progress = silent) -> Catalog:
     """A folder with a folder a class; class names are the folders' names, in natural order.
 
-    Folders named train, val, test (or training, valid, validation, dev, testing) at the top are splits. Images below a class
+    Folders named train, val, test (or training, valid, validation, dev, testing) at the top are splits where there is a train among them, or
+    nothing else. Images below a class
     folder, however deep, are of that class; hidden files are passed over, other files and images outside of class
     folders are counted as skipped.
     A class named like a WordNet id (n02123597) has that as its synset.
@@ -37,7 +39,7 @@ def index_folder(source: Path, output: Path, options: Mapping[str, Any], *, prog
     """
     if not source.is_dir():
         raise ReweighError(f"{source} is a file; the layout folder reads a folder with a folder a class.")
-    splits = _splits(source)
+    splits = splits_of_folder(source)
     names = _class_names(source, splits)
     findings = Findings()
     batches = row_batches(_rows(source, splits, names, findings), ("uid", "file", "split", "label"))
@@ -61,7 +63,8 @@ def recognise_folder(source: Path) -> Recognition | None:
         return None
     splits = sorted({name for name in names if name.lower() in SPLIT_FOLDERS})
     found = f"folders {', '.join(splits)}" if splits else f"{len(names):,} folders"
-    return Recognition(Certainty.LIKELY if "train" in splits else Certainty.POSSIBLE, found)
+    is_split = len(splits) == len(names) or any(SPLIT_FOLDERS[name.lower()] == "train" for name in splits)
+    return Recognition(Certainty.LIKELY if is_split else Certainty.POSSIBLE, found)
 
 
 def _classes(names: Sequence[str]) -> Classes:
@@ -70,10 +73,14 @@ def _classes(names: Sequence[str]) -> Classes:
     return replace(plain_classes(names), synsets=synsets)
 
 
-def _splits(source: Path) -> dict[str, Path]:
-    """Split -> folder; {"train": source} where no folder is named like train. Raises ReweighError for two of one split."""
+def splits_of_folder(source: Path) -> dict[str, Path]:
+    """Split -> folder; {"train": source} where no folder is named like train, unless all of them are splits.
+
+    Raises ReweighError for two of one split.
+    """
     found: dict[str, Path] = {}
-    for folder in folders_in(source):
+    folders = folders_in(source)
+    for folder in folders:
         split = SPLIT_FOLDERS.get(folder.name.lower())
         if split in found:
             raise ReweighError(
@@ -81,16 +88,16 @@ def _splits(source: Path) -> dict[str, Path]:
             )
         if split is not None:
             found[split] = folder
-    return found if "train" in found else {"train": source}
+    return found if found and ("train" in found or len(found) == len(folders)) else {"train": source}
 
 
 def _class_names(source: Path, splits: Mapping[str, Path]) -> list[str]:
     found = {split: [p.name for p in folders_in(folder)] for split, folder in splits.items()}
     if not any(found.values()):
         raise ReweighError(_no_classfolders_in(source))
-    train = set(found["train"])
+    train = set(found.get("train", ()))
     for split, names in found.items():
-        if split != "train" and names and not train & set(names):
+        if split != "train" and "train" in found and names and not train & set(names):
             raise ReweighError(
                 f"{splits[split]} has the class folders {_some(names)}, of which {splits['train']} has none "
                 f"({_some(found['train'])}): its images are not sorted into classes (as in Tiny ImageNet's val/images). "
@@ -113,7 +120,11 @@ def _no_classfolders_in(source: Path) -> str:
         )
     if tables:
         return f"{source} has no folder a class, but tables ({_some(tables)}): name the table itself, {source / tables[0]}."
-    return f"{source} is empty: looked for a folder a class with images in it; found {_some(names) if names else 'nothing'}."
+    packed = [n for n in names if PACKED.search(n)]
+    if packed:
+        return f"{source} has no folder a class, but archives ({_some(packed)}): unpack them, or say what they are by --layout."
+    found = f"found {_some(names)}" if names else "found nothing"
+    return f"{source} {'has no folder a class' if names else 'is empty: looked for a folder a class'} with images in it; {found}."
 
 
 def _rows(
@@ -127,7 +138,7 @@ def _rows(
         for inner in folders_in(folder):
             for inside in images_below(source, inner, findings):
                 yield inside, inside, split, label[inner.name]
-    if splits["train"] != source:
+    if source not in splits.values():
         known = {folder.name for folder in splits.values()}
         others = (p.name for p in folders_in(source) if p.name not in known)
         findings.skip("folder beside train that is no split", others)

@@ -23,7 +23,7 @@ from reweigh.layouts.indexing import batched, index_rows, row_batches
 from reweigh.layouts.json_files import is_plain_path, whole_json
 from reweigh.layouts.labels_by_path import LabelsByPath, find_labels, labels_by_path, path_numbers
 from reweigh.layouts.recognition import Certainty, Recognition
-from reweigh.layouts.text_lists import check_names, first_lines, is_inside, read_lines, read_names, read_pairs
+from reweigh.layouts.text_lists import OUTSIDE, check_names, first_lines, is_inside, read_lines, read_names, read_pairs
 from reweigh.progress import Progress, silent
 
 IMAGES, META = "images", "meta"
@@ -32,7 +32,6 @@ VERIFIED = {"train": "verified_train.tsv", "val": "verified_val.tsv"}
 HEADER = "class_name"
 """How the first line of each list begins; Food-101's own lists have no such line."""
 COLUMNS = ("uid", "file", "split", "label", "verified", "verification", "withheld")
-OUTSIDE = "path that leads out of the folder"
 
 
 def index_food101n(source: Path, output: Path, options: Mapping[str, Any], *, progress: Progress = silent) -> Catalog:

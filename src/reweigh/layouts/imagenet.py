@@ -17,17 +17,17 @@ from typing import Any
 from reweigh.catalog.findings import Findings
 from reweigh.catalog.tables import Catalog
 from reweigh.errors import ReweighError
-from reweigh.layouts.class_synsets import wnid_classes
+from reweigh.layouts.class_synsets import imagenet_wnids, wnid_classes
 from reweigh.layouts.content import MISSING
-from reweigh.layouts.folders import files_in, folders_in, images_below
+from reweigh.layouts.folders import files_in, first_folders, folders_in, images_below
 from reweigh.layouts.image_names import is_image, is_unicode
-from reweigh.layouts.imagenet_answers import SOLUTION, Answers, find_answers, images_root
+from reweigh.layouts.imagenet_answers import SOLUTION, Answers, find_answers, images_root, val_folder
 from reweigh.layouts.imagenet_devkit import ANSWERS
 from reweigh.layouts.indexing import index_rows, row_batches
 from reweigh.layouts.recognition import Certainty, Recognition
 from reweigh.progress import Progress, silent
 
-WNID = re.compile(r"n\d{8}")
+WNID, NUMBER = re.compile(r"n\d{8}"), re.compile(r"[0-9]{1,6}")
 COLUMNS = ("uid", "file", "split", "label")
 OTHER_CLASS = "val image of a class that train has no folder of"
 Row = tuple[str, str, str, int]
@@ -42,7 +42,7 @@ def index_imagenet(source: Path, output: Path, options: Mapping[str, Any], *, pr
     if not source.is_dir():
         raise ReweighError(f"{source} is a file; the layout imagenet reads the folder that holds train/ and val/.")
     root = images_root(source)
-    if not (root / "train").is_dir() and not (root / "val").is_dir():
+    if not (root / "train").is_dir() and not val_folder(root).is_dir():
         raise ReweighError(_no_splits(source))
     findings = Findings()
     answers = find_answers(source, root, options.get("devkit"), findings)
@@ -62,10 +62,13 @@ def recognise_imagenet(source: Path) -> Recognition | None:
         return None
     if images_root(source) != source:
         return Recognition(Certainty.CERTAIN, f"{images_root(source).relative_to(source)} with train/ or val/")
-    if (source / "train").is_dir() or (source / "val").is_dir():
-        first = next((name for name in _names(source / "val") if name.startswith("ILSVRC2012_val_")), None)
-        if first:
-            return Recognition(Certainty.CERTAIN, f"val/{first}")
+    val = val_folder(source)
+    if (source / "train").is_dir() or val.is_dir():
+        for inside in (val, *first_folders(val, 3)) if val.is_dir() else ():
+            first = next((name for name in _names(inside) if name.startswith("ILSVRC2012_val_")), None)
+            if first:
+                sure = Certainty.CERTAIN if val.name == "val" else Certainty.LIKELY  # controlled noise has validation/
+                return Recognition(sure, (inside / first).relative_to(source).as_posix())
         if any("ILSVRC2012_devkit" in name for name in _names(source)):
             return Recognition(Certainty.CERTAIN, "the devkit beside train/ or val/")
     folder = next((name for name in _names(source / "train") if WNID.fullmatch(name)), None)
@@ -94,12 +97,24 @@ def _wnids(source: Path, known: list[str], findings: Findings) -> list[str]:
         return train
     if (source / "train").is_dir():
         raise ReweighError(_no_wnids(source / "train"))
-    found = known or _folders_by_wnid(source / "val")
+    found = known or _folders_by_wnid(val_folder(source)) or _by_number(val_folder(source), findings)
     if not found:
         raise ReweighError(
             f"{source} has no train/, and val/ has no folders named by wnid: which classes there are, only the devkit says. "
             "Unpack ILSVRC2012_devkit_t12.tar.gz there, or name its folder, or that of Kaggle's LOC_val_solution.csv, by --option devkit=FOLDER."
         )
+    return found
+
+
+def _by_number(val: Path, findings: Findings) -> list[str]:
+    """The first of ImageNet's sorted wnids, as many as the numbers of val's folders say; [] where these are no numbers."""
+    numbers = [p.name for p in folders_in(val)] if val.is_dir() else []
+    if not numbers or not all(NUMBER.fullmatch(name) for name in numbers):
+        return []
+    found = imagenet_wnids()[: max(map(int, numbers)) + 1]
+    findings.notes.append(
+        f"no train/: the folders of val are ranks among ImageNet's 1,000 sorted wnids, of which they name {len(found):,}"
+    )
     return found
 
 
@@ -122,7 +137,7 @@ def _train(source: Path, wnids: Sequence[str], findings: Findings) -> Iterator[R
 
 def _val(source: Path, wnids: Sequence[str], answers: Answers, findings: Findings) -> Iterator[Row]:
     """Rows of val/, by what is in it."""
-    folder = source / "val"
+    folder = val_folder(source)
     if not folder.is_dir():
         findings.notes.append("no val/")
         return
@@ -131,7 +146,7 @@ def _val(source: Path, wnids: Sequence[str], answers: Answers, findings: Finding
     if not folders:
         yield from _flat(folder, label, answers, findings)
         return
-    if all(re.fullmatch(r"[0-9]{1,6}", p.name) for p in folders):
+    if all(NUMBER.fullmatch(p.name) for p in folders):
         findings.notes.append("val: folders by number, taken as ranks of the sorted wnids")
         classes: list[int | None] = [*_numbered(folder, folders, len(wnids))]
     else:
@@ -183,7 +198,11 @@ def _flat(folder: Path, label: Mapping[str, int], answers: Answers, findings: Fi
             f"not in {folder.parent}. Name its folder by --option devkit=FOLDER, or sort the images into folders by wnid."
         )
     unanswered = sorted(names.keys() - answers.wnids.keys())
-    if unanswered:
+    if not answers.are_all:
+        findings.skip(
+            f"val image that {answers.path.name if answers.path else ''} does not list", (names[n] for n in unanswered)
+        )
+    elif unanswered:
         raise ReweighError(
             f"{folder / names[unanswered[0]]}: {answers.path} has no answer for it, only for {len(answers.wnids):,} images; is it whole, and of 2012?"
         )
@@ -192,9 +211,9 @@ def _flat(folder: Path, label: Mapping[str, int], answers: Answers, findings: Fi
         if wnid not in label:
             findings.skip(OTHER_CLASS, [names.get(number, f"ILSVRC2012_val_{number:08d}.JPEG")])
         elif number not in names:
-            findings.skip(MISSING, [f"val/ILSVRC2012_val_{number:08d}.JPEG"])
+            findings.skip(MISSING, [f"{folder.name}/ILSVRC2012_val_{number:08d}.JPEG"])
         else:
-            name = f"val/{names[number]}"
+            name = f"{folder.name}/{names[number]}"
             yield name, name, "val", label[wnid]
 
 
@@ -207,7 +226,7 @@ def _test(folder: Path, source: Path, findings: Findings) -> Iterator[Row]:
 
 
 def _no_splits(source: Path) -> str:
-    below = [p.name for p in folders_in(source) if (p / "train").is_dir() or (p / "val").is_dir()]
+    below = [p.name for p in folders_in(source) if (p / "train").is_dir() or val_folder(p).is_dir()]
     tars = [p.name for p in files_in(source, "*.tar*")]
     if WNID.fullmatch(source.name) or _folders_by_wnid(source):
         hint = f"It has folders of classes itself: name the folder above it, {source.parent}, or use --layout folder."

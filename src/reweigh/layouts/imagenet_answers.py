@@ -9,15 +9,20 @@ from pathlib import Path
 
 from reweigh.catalog.findings import Findings
 from reweigh.errors import ReweighError
+from reweigh.layouts.class_synsets import imagenet_wnids
 from reweigh.layouts.imagenet_devkit import ANSWERS, find_devkit, read_devkit_answers, read_devkit_classes
-from reweigh.layouts.text_lists import read_lines
+from reweigh.layouts.text_lists import label_number, read_lines, read_pairs
 
 KAGGLE_IMAGES = "CLS-LOC"
 """Kaggle's archive (imagenet-object-localization-challenge) has train/, val/ and test/ in ILSVRC/Data/CLS-LOC."""
 KAGGLE_PLACES = (KAGGLE_IMAGES, f"Data/{KAGGLE_IMAGES}", f"ILSVRC/Data/{KAGGLE_IMAGES}")
 SOLUTION, MAPPING = "LOC_val_solution.csv", "LOC_synset_mapping.txt"
 HEADER = "ImageId,PredictionString"
+MINI = "imagenet_val.txt"
+"""Of the check set of mini-WebVision: a name and a label a line, beside val/ (as ELR's code has it)."""
+VAL_FOLDERS = ("val", "validation", "valid")
 ROW = re.compile(r"ILSVRC2012_val_(\d{8}),(n\d{8})(?: .*)?")
+IMAGE = re.compile(r"ILSVRC2012_val_(\d{8})\..+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,12 +36,19 @@ class Answers:
     said: str = ""
     """Whose they are, for notes and errors"""
     path: Path | None = None
+    are_all: bool = True
+    """Whether an image that it does not name is an error, not one that was left out on purpose."""
+
+
+def val_folder(root: Path) -> Path:
+    """The folder of validation images, whichever of its names it bears."""
+    return next((root / name for name in VAL_FOLDERS if (root / name).is_dir()), root / "val")
 
 
 def images_root(source: Path) -> Path:
     """The folder that holds train/ and val/: the source, or Kaggle's in it."""
     places = [source, *(source / inside for inside in KAGGLE_PLACES)]
-    return next((place for place in places if (place / "train").is_dir() or (place / "val").is_dir()), source)
+    return next((place for place in places if (place / "train").is_dir() or val_folder(place).is_dir()), source)
 
 
 def find_answers(source: Path, root: Path, asked: str | None, findings: Findings) -> Answers:
@@ -50,6 +62,8 @@ def find_answers(source: Path, root: Path, asked: str | None, findings: Findings
     for place in places:
         if (place / SOLUTION).is_file():
             return _kaggle(place, findings)
+        if (place / MINI).is_file():
+            return _mini(place / MINI, findings)
     devkit = find_devkit(source, asked)
     return Answers() if devkit is None else _devkit(devkit, findings)
 
@@ -59,6 +73,21 @@ def _devkit(folder: Path, findings: Findings) -> Answers:
     return Answers(
         classes={own.wnid: (own.words, own.gloss) for own in known.values()}, wnids=dict(enumerate(read_devkit_answers(folder, known, findings), 1)),
         said="the devkit's answers", path=folder / ANSWERS,
+    )  # fmt: skip
+
+
+def _mini(path: Path, findings: Findings) -> Answers:
+    """Labels are ranks among ImageNet's sorted wnids, which are WebVision's synsets in their order."""
+    known, wnids = imagenet_wnids(), {}
+    for number, name, label in read_pairs(path, findings):
+        image = IMAGE.fullmatch(name.rpartition("/")[2])
+        if image is None:
+            raise ReweighError(f"{path}, line {number}: {name[:60]!r} is no image of ILSVRC-2012's validation.")
+        wnids[int(image[1])] = known[label_number(label, len(known), path, number)]
+    classes = known[: max(known.index(wnid) for wnid in set(wnids.values())) + 1]
+    return Answers(
+        classes=dict.fromkeys(classes, ((), None)), wnids=wnids, said=f"the labels of {path.name}, ranks among ImageNet's sorted wnids",
+        path=path, are_all=False,
     )  # fmt: skip
 
 

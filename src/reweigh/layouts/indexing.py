@@ -19,6 +19,7 @@ from reweigh.catalog.writing import write_catalog
 from reweigh.errors import ReweighError
 from reweigh.layouts.class_synsets import with_synsets
 from reweigh.layouts.content import MISSING, hash_images, hashing
+from reweigh.layouts.links import FOLLOW, LEADS_OUT, REFUSED, Links
 from reweigh.layouts.presence import Listed, are_there
 from reweigh.layouts.tar_places import TarPlaces, find_places
 from reweigh.progress import Progress, silent
@@ -55,8 +56,9 @@ def index_rows(
     batches: as `write_catalog` takes them, without `content`; `file` relative to `root`, or the name of a member where
     `places` says where members of tars are. root None: the catalog's own folder, into which `beside` moves images that the
     reader wrote; their rows bring `content` with them. are_found: the reader has seen each file. is_twice_skipped: a row that stands twice (a uid) is
-    taken once, and counted; where its labels differ, the first counts. options: `hash` False leaves the images' bytes unread; `classes`
-    and `wordnet` as in `with_synsets`. source and where: what errors name, and in which folder it was looked.
+    taken once, and counted; where its labels differ, the first counts. options: `hash` False leaves the images' bytes unread; `links` refuse
+    leaves out what a link outside of the root leads to; `classes` and `wordnet` as in `with_synsets`. source and where: what errors name, and
+    in which folder it was looked.
     Raises ReweighError where more than half of the images are not there, or of the first ones hardly any can be used, and as `write_catalog`.
     """
     is_hashed = options.get("hash", True)
@@ -64,7 +66,7 @@ def index_rows(
 
     def there() -> Iterator[pa.RecordBatch]:
         seen = kept = 0
-        lost = Findings()
+        lost, links = Findings(), Links(root, is_followed=options.get("links", FOLLOW) == FOLLOW)
         is_hopeless = False
         is_listed = root is not None and not (are_found or is_hashed or places is not None)
         listed = Listed(root) if root is not None and is_listed else None
@@ -72,6 +74,11 @@ def index_rows(
             for batch in batches:
                 seen += batch.num_rows
                 batch = _located(batch, places, listed, lost)
+                batch = (
+                    _without_links(batch, links, lost, findings, are_files_asked=bool(is_hashed))
+                    if root is not None
+                    else batch
+                )
                 batch = _hashed(batch, root, pool, lost) if is_hashed and root is not None else batch
                 kept += batch.num_rows
                 is_hopeless = seen >= EARLY and kept * 100 < seen
@@ -129,6 +136,17 @@ def _located(
     if listed is not None:
         return _kept(batch, are_there(listed, batch.column("file")), [MISSING], findings)
     return batch
+
+
+def _without_links(
+    batch: pa.RecordBatch, links: Links, lost: Findings, findings: Findings, *, are_files_asked: bool
+) -> pa.RecordBatch:
+    """The rows that no link leads out of the root for, or all of them, counted, where such links are followed."""
+    leads_out = links.lead_out(batch.column("file"), are_files_asked=are_files_asked)
+    if links.is_followed:
+        findings.repaired[LEADS_OUT] += int(leads_out.sum())
+        return batch
+    return _kept(batch, ~leads_out, [REFUSED], lost)
 
 
 def _hashed(batch: pa.RecordBatch, root: Path, pool: ThreadPoolExecutor, findings: Findings) -> pa.RecordBatch:

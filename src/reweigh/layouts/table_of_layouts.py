@@ -17,12 +17,15 @@ from reweigh.layouts.cifar_n import index_cifar_n, recognise_cifar_n
 from reweigh.layouts.cleannet import index_cleannet, recognise_cleannet
 from reweigh.layouts.clothing1m import index_clothing1m, recognise_clothing1m
 from reweigh.layouts.cnwl import index_cnwl, recognise_cnwl
-from reweigh.layouts.folder import index_folder, recognise_folder
+from reweigh.layouts.folder import index_folder, recognise_folder, splits_of_folder
+from reweigh.layouts.folder_doubts import doubt_about
+from reweigh.layouts.folders import folders_in
 from reweigh.layouts.food101n import index_food101n, recognise_food101n
 from reweigh.layouts.hf_dataset import index_hf_dataset, recognise_hf_dataset
 from reweigh.layouts.imagefolder import index_imagefolder, recognise_imagefolder
 from reweigh.layouts.imagenet import index_imagenet, recognise_imagenet
 from reweigh.layouts.img2dataset import index_img2dataset, recognise_img2dataset
+from reweigh.layouts.links import FOLLOW, REFUSE
 from reweigh.layouts.recognition import Certainty, Recognition
 from reweigh.layouts.table import index_table, recognise_table
 from reweigh.layouts.tiny_imagenet import index_tiny_imagenet, recognise_tiny_imagenet
@@ -31,6 +34,8 @@ from reweigh.layouts.weblyfg import index_weblyfg, recognise_weblyfg
 from reweigh.layouts.webvision import index_webvision, recognise_webvision
 from reweigh.progress import Progress, silent
 
+BELOW_CRAWLS = ("webvision", "clothing1m", "cnwl")
+"""Whose folders of images are no classes."""
 MOST_BELOW = 20
 """Folders of a source that are asked whether they are the data set that was meant."""
 
@@ -51,6 +56,7 @@ class LayoutInfo:
 COMMON = {
     "hash": "false: the images' bytes are not read, so that duplicates are not found",
     "classes": "CSV with a class's name and its synset, words or description",
+    "links": "refuse: images that a link outside of the folder leads to are left out, not only counted",
     "wordnet": "true: a class without a synset gets the first noun sense of its name",
 }
 """Options of every layout."""
@@ -149,6 +155,8 @@ def index(
 def _typed(options: Mapping[str, Any]) -> dict[str, Any]:
     """The options, those that are no texts made of the texts of a command line."""
     typed = {name: str(value) if isinstance(value, Path) else value for name, value in options.items()}
+    if "links" in typed:
+        look_up(str(typed["links"]), {FOLLOW: True, REFUSE: False}, kind="value of the option links")
     for name in ("hash", "wordnet"):
         if isinstance(typed.get(name), str):
             typed[name] = look_up(typed[name], {"true": True, "false": False}, kind=f"value of the option {name}")
@@ -167,6 +175,8 @@ def recognise(source: Path) -> tuple[str, Recognition]:
     best = max(sure, key=lambda pair: pair[1].certainty) if sure else None  # the first of equals
     if (best is None or best[1].certainty == Certainty.POSSIBLE) and source.is_dir():
         _check_below(source)
+    if best is not None and best[0] == "folder":
+        _refuse_doubtful(source)
     if best is not None:
         return best
     if source.is_dir():  # whose reader says what is missing in it
@@ -181,11 +191,31 @@ def _check_below(source: Path) -> None:
     for folder in islice(sorted(path for path in source.iterdir() if path.is_dir()), MOST_BELOW):
         for name, info in LAYOUTS.items():
             found = info.recognise(folder)
-            if found is not None and found.certainty == Certainty.CERTAIN:
+            is_likely = found is not None and found.certainty == Certainty.LIKELY and _has_train(folder)
+            if found is not None and (found.certainty == Certainty.CERTAIN or is_likely):
                 raise ReweighError(
                     f"{source} holds a data set one level down: {folder.name} is {name} ({found.signs}). Name {folder}, or say "
                     "--layout folder if its folders are classes all the same."
                 )
+
+
+def _has_train(folder: Path) -> bool:
+    """Whether its splits hold folders themselves: a class may have a folder named train, of locomotives."""
+    train = splits_of_folder(folder).get("train", folder)
+    return train != folder and bool(folders_in(train))
+
+
+def _refuse_doubtful(source: Path) -> None:
+    """Raises ReweighError where a folder of folders is hardly one of classes."""
+    said = doubt_about(source, splits_of_folder(source))
+    for name in BELOW_CRAWLS if said is None else ():
+        found = LAYOUTS[name].recognise(source.parent)
+        if found is not None and found.certainty == Certainty.CERTAIN:
+            said = f"the folder above it is {name} ({found.signs}); name {source.parent}"
+    if said is not None:
+        raise ReweighError(
+            f"{source} does not look like a folder a class: {said}. Where its folders are classes all the same: --layout folder."
+        )
 
 
 def _third_party(name: str) -> LayoutInfo:

@@ -92,6 +92,10 @@ def label_number(text: str, k: int, path: Path, number: int) -> int:
     raise ReweighError(f"{path}, line {number}: label {text!r} is none of the {k:,} classes, 0..{k - 1}.")
 
 
+OUTSIDE = "path that leads out of the folder"
+"""Why a row of a list is left out."""
+
+
 def is_inside(name: str) -> bool:
     """Whether a path of a list stays below the folder that it is relative to."""
     return not name.startswith("/") and ".." not in name.split("/") and not re.match(r"[A-Za-z]:", name)

@@ -18,7 +18,7 @@ from reweigh.layouts.folders import files_in
 from reweigh.layouts.image_places import Place, asked_folder, best_place, described
 from reweigh.layouts.indexing import index_rows, row_batches
 from reweigh.layouts.recognition import Certainty, Recognition
-from reweigh.layouts.text_lists import first_lines, is_inside, read_pairs, split_pair
+from reweigh.layouts.text_lists import OUTSIDE, first_lines, is_inside, read_pairs, split_pair
 from reweigh.progress import Progress, silent
 
 LISTS = {"train": "train-list.txt", "val": "val-list.txt"}
@@ -115,4 +115,4 @@ def _rows(lists: Mapping[str, Path], place: Place, findings: Findings) -> Iterat
             if is_inside(name):
                 yield name, place.file(name), split, label
             else:
-                findings.skip("path that leads out of the folder", [name])
+                findings.skip(OUTSIDE, [name])

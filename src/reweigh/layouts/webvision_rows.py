@@ -11,14 +11,21 @@ from typing import Any
 
 from reweigh.catalog.findings import Findings
 from reweigh.errors import ReweighError
-from reweigh.layouts.text_lists import is_inside, label_number, read_lines, read_pairs, split_pair, spread_lines
+from reweigh.layouts.text_lists import (
+    OUTSIDE,
+    is_inside,
+    label_number,
+    read_lines,
+    read_pairs,
+    split_pair,
+    spread_lines,
+)
 from reweigh.layouts.webvision_images import Places, exists
 from reweigh.layouts.webvision_meta import NOTHING, Meta
 
 COLUMNS = (
     "uid", "file", "split", "label", "source", "query", "rank", "title", "description", "tags", "url", "site", "page_url", "group",
 )  # fmt: skip
-OUTSIDE = "path that leaves the folder"
 SHORT = "\0"
 """In the place of a JSON file: the meta list has ended."""
 PROBED = 200
