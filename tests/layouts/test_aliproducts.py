@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,35 @@ def test_without_val_or_tree_it_is_read_with_a_warning(tmp_path: Path) -> None:
     catalog = index(root, tmp_path / "c")
     assert "no val.json: there are no checked images to test on" in catalog.counts["warnings"]
     assert not (catalog.path / "hierarchy.parquet").exists()
+
+
+@pytest.mark.parametrize(
+    ("tree", "message"),
+    [
+        ({"name": "root", "children": [{"name": "food"}]}, "no hierarchy: .*product_tree.json"),
+        ({"0": ["food"], "tea": {}}, "no hierarchy: .*product_tree.json"),
+        ({"nodes": [], "version": [1]}, "no hierarchy: product_tree.json places 1 of 3 classes"),
+        ("text", "no hierarchy: .*is no tree of classes"),
+    ],
+)  # fmt: skip
+def test_a_tree_of_another_form_is_warned_of_and_the_set_read_without_it(
+    tmp_path: Path, tree: Any, message: str
+) -> None:
+    catalog = index(aliproducts(tmp_path / "ali", tree=tree), tmp_path / "c")
+    assert catalog.n == 11 and not (catalog.path / "hierarchy.parquet").exists()
+    assert any(re.match(message, warning) for warning in catalog.counts["warnings"]), catalog.counts["warnings"]
+
+
+def test_names_of_images_may_be_numbers_and_an_empty_list_is_told(tmp_path: Path) -> None:
+    root = aliproducts(tmp_path / "ali")
+    listed = json.loads((root / "val.json").read_text())
+    listed["images"] = [{"class_id": 0, "image_id": 1}]
+    write(root / "val.json", json.dumps(listed))
+    write(root / "val/00000/1", jpeg(5))
+    assert index(root, tmp_path / "c").counts["splits"] == {"train": 8, "val": 1}
+    write(root / "train.json", "")
+    with pytest.raises(ReweighError, match=r"train\.json"):
+        index(root, tmp_path / "d")
 
 
 def test_missing_images_and_paths_that_leave_are_counted(tmp_path: Path) -> None:

@@ -92,6 +92,16 @@ def test_noisy_reads_no_persons_label_in_training_and_clean_no_shops(tmp_path: P
         index(source, tmp_path / "e", options={"labels": "nosy"})
 
 
+@pytest.mark.parametrize(
+    ("name", "said"), [("noisy_label_kv.txt", "no noisy label"), ("clean_label_kv.txt", "no clean label")]
+)
+def test_key_lists_without_their_labels_name_the_file_that_is_missing(tmp_path: Path, name: str, said: str) -> None:
+    source = clothing(tmp_path / "c1m")
+    (source / name).unlink()
+    with pytest.raises(ReweighError, match=rf"have {said}: {name} is not in .*Is the download complete"):
+        index(source, tmp_path / "c")
+
+
 def test_classes_have_their_english_names_and_the_chinese_beside(tmp_path: Path) -> None:
     source = clothing(tmp_path / "c1m")
     classes = read_classes(index(source, tmp_path / "c"))

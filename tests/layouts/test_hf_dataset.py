@@ -18,6 +18,7 @@ from tests.layouts.webvision_miniature import jpeg
 from reweigh.catalog.tables import Catalog, image_locations, read_classes, read_columns, read_labels
 from reweigh.errors import ReweighError
 from reweigh.images.reading import read_bytes
+from reweigh.layouts import hf_dataset
 from reweigh.layouts.recognition import Certainty
 from reweigh.layouts.table_of_layouts import index, recognise
 
@@ -56,7 +57,7 @@ def save_dict(folder: Path) -> Path:
 
 
 def rows_of(catalog: Catalog, name: str) -> dict[str, Any]:
-    read = read_columns(catalog, ["uid", name])
+    read = read_columns(catalog, list(dict.fromkeys(("uid", name))))
     return dict(zip(read["uid"].to_pylist(), read[name].to_pylist(), strict=True))
 
 
@@ -111,7 +112,7 @@ def test_rows_without_bytes_are_counted(tmp_path: Path) -> None:
     images = [*made["image"].to_pylist()[:2], {"bytes": None, "path": "x.jpg"}]
     save_arrow(tmp_path / "s", [made.set_column(0, "image", pa.array(images, IMAGE))])
     catalog = index(tmp_path / "s", tmp_path / "c")
-    assert catalog.counts["skipped"] == {"row without an image": {"count": 1, "examples": ["train/00000002"]}}
+    assert catalog.counts["skipped"] == {hf_dataset.PATH_ONLY: {"count": 1, "examples": ["train/00000002"]}}
 
 
 def test_what_does_not_fit_is_said_and_nothing_is_left_behind(tmp_path: Path) -> None:
@@ -174,3 +175,56 @@ def test_any_dictionary_of_splits_is_an_error_in_one_line(data: bytes) -> None:
         with pytest.raises(ReweighError) as error:
             index(source, Path(folder) / "c")
         assert "\n" not in str(error.value)
+
+
+def test_images_with_paths_of_their_own_are_named_by_them_and_keep_their_names_when_a_row_comes_in_front(
+    tmp_path: Path,
+) -> None:
+    def named(folder: Path, names: list[str]) -> Catalog:
+        made = table(len(names), label=[0] * len(names))
+        images = [{"bytes": name.encode(), "path": name} for name in names]
+        save_arrow(folder / "s", [made.set_column(0, "image", pa.array(images, IMAGE))])
+        return index(folder / "s", folder / "c")
+
+    assert list(rows_of(named(tmp_path / "1", ["a.jpg", "b/c.png"]), "uid")) == ["train/a.jpg", "train/b/c.png"]
+    assert "train/b/c.png" in rows_of(named(tmp_path / "2", ["0.jpg", "a.jpg", "b/c.png"]), "uid")
+    for number, names in enumerate((["a.jpg", "a.jpg"], ["a.jpg", "../b.jpg"], ["/x/a.jpg", "b.jpg"])):
+        catalog = named(tmp_path / f"no{number}", names)
+        assert list(rows_of(catalog, "uid")) == ["train/00000000", "train/00000001"]
+        assert any("images are named by their rows" in note for note in catalog.counts["notes"])
+
+
+def test_plain_bytes_are_images_where_the_column_is_named(tmp_path: Path) -> None:
+    made = pa.table({"photo": pa.array([jpeg(0), jpeg(1)]), "label": ["cat", "dog"]})
+    (tmp_path / "s").mkdir()
+    pq.write_table(made, tmp_path / "s" / "train-0.parquet")
+    with pytest.raises(
+        ReweighError,
+        match=r"no column of images \(bytes, path\); it has: photo, label\. Say which one: --option image=photo",
+    ):
+        index(tmp_path / "s", tmp_path / "c", layout="hf-dataset")
+    assert index(tmp_path / "s", tmp_path / "c", layout="hf-dataset", options={"image": "photo"}).n == 2
+    with pytest.raises(ReweighError, match=r"column 'label' holds string, not images"):
+        index(tmp_path / "s", tmp_path / "d", layout="hf-dataset", options={"image": "label"})
+
+
+def test_the_hubs_own_parquet_a_folder_deeper_and_unknown_splits(tmp_path: Path) -> None:
+    for name in ("train", "test"):
+        (tmp_path / "s" / "default" / name).mkdir(parents=True)
+        pq.write_table(table(2, first=ord(name[0])), tmp_path / "s" / "default" / name / "0000.parquet")
+    assert index(tmp_path / "s", tmp_path / "c").counts["splits"] == {"train": 2, "test": 2}
+    source = save_dict(tmp_path / "d")
+    (source / "dataset_dict.json").write_text(json.dumps({"splits": ["train", "validation", "unsupervised"]}))
+    catalog = index(source, tmp_path / "e")
+    assert catalog.counts["splits"] == {"train": 7, "val": 3}
+    assert any(
+        "split 'unsupervised' is no part that is known and was left out" in w for w in catalog.counts["warnings"]
+    )
+
+
+def test_several_labels_an_image_are_told(tmp_path: Path) -> None:
+    made = table(2, with_names=False).set_column(1, "label", pa.array([[0, 1], [2]]))
+    (tmp_path / "s").mkdir()
+    pq.write_table(made, tmp_path / "s" / "train-0.parquet")
+    with pytest.raises(ReweighError, match=r"column 'label' holds list<.*>, not one label an image"):
+        index(tmp_path / "s", tmp_path / "c")

@@ -23,7 +23,7 @@ CSV = 'file_name,label,text\n0001.jpg,tench,"a tench, caught"\nsub/0002.jpg,gold
 
 
 def rows_of(catalog: Catalog, name: str) -> dict[str, Any]:
-    read = read_columns(catalog, ["uid", name])
+    read = read_columns(catalog, list(dict.fromkeys(("uid", name))))
     return dict(zip(read["uid"].to_pylist(), read[name].to_pylist(), strict=True))
 
 
@@ -126,3 +126,45 @@ def test_any_metadata_is_a_catalog_or_an_error_in_one_line(data: bytes) -> None:
             assert index(source, Path(folder) / "c").n >= 2
         except ReweighError as error:
             assert "\n" not in str(error)
+
+
+def test_splits_of_a_metadata_file_at_the_root_are_those_of_the_images_folders(tmp_path: Path) -> None:
+    names = ["train/0.jpg", "more/test/1.jpg", "validation/2.jpg", "3.jpg", "test_tube_4.jpg"]
+    for number, name in enumerate(names):
+        write(tmp_path / "p" / name, jpeg(number))
+    write(tmp_path / "p/metadata.csv", "file_name,label\n" + "".join(f"{name},cat\n" for name in names))
+    assert list(rows_of(index(tmp_path / "p", tmp_path / "c"), "split").values()) == [
+        "train",
+        "test",
+        "train",
+        "train",
+        "val",
+    ]
+    assert sorted(rows_of(index(tmp_path / "p", tmp_path / "d"), "uid")) == sorted(names)
+
+
+def test_files_that_are_all_named_by_their_split_are_of_it(tmp_path: Path) -> None:
+    for number, name in enumerate(("train_0.jpg", "test-1.jpg", "validation.2.jpg")):
+        write(tmp_path / "p" / name, jpeg(number))
+    write(tmp_path / "p/metadata.csv", "file_name,label\ntrain_0.jpg,a\ntest-1.jpg,b\nvalidation.2.jpg,a\n")
+    assert rows_of(index(tmp_path / "p", tmp_path / "c"), "split") == {
+        "test-1.jpg": "test",
+        "train_0.jpg": "train",
+        "validation.2.jpg": "val",
+    }
+
+
+@pytest.mark.parametrize("data", [b"", b"\xff\xfe\x00"])
+def test_metadata_that_cannot_be_read_does_not_make_classes_of_folders(tmp_path: Path, data: bytes) -> None:
+    write(tmp_path / "p/cat/0.jpg", jpeg(0))
+    write(tmp_path / "p/metadata.csv", data)
+    assert recognise(tmp_path / "p")[0] == "imagefolder"
+    with pytest.raises(ReweighError, match=r"metadata\.csv"):
+        index(tmp_path / "p", tmp_path / "c")
+
+
+def test_several_labels_an_image_are_told(tmp_path: Path) -> None:
+    write(tmp_path / "p/0.jpg", jpeg(0))
+    write(tmp_path / "p/metadata.jsonl", '{"file_name": "0.jpg", "label": ["cat", "dog"]}\n')
+    with pytest.raises(ReweighError, match=r"column 'label' holds list<.*>, not one label an image"):
+        index(tmp_path / "p", tmp_path / "c")

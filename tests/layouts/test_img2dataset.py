@@ -94,7 +94,7 @@ def test_without_a_column_of_labels_no_image_has_one(tmp_path: Path) -> None:
         "--option label=COLUMN names a column that you gave it, of url, caption, class" in w
         for w in catalog.counts["warnings"]
     )
-    with pytest.raises(ReweighError, match=r"no column 'clas' \(option label\); they have: .*Did you mean 'class'"):
+    with pytest.raises(ReweighError, match=r"no column 'clas' \(option label\); it has: .*Did you mean 'class'"):
         index(tmp_path / "d", tmp_path / "e", options={"label": "clas"})
 
 
@@ -148,3 +148,23 @@ def test_any_bytes_in_place_of_a_shard_are_told(data: bytes) -> None:
         catalog = index(source, Path(folder) / "c")
         assert catalog.n == 2
         assert any("00001 was interrupted" in warning for warning in catalog.counts["warnings"])
+
+
+def test_columns_whose_type_changes_from_shard_to_shard_are_of_one_that_fits(tmp_path: Path) -> None:
+    source = download(tmp_path / "d", "files", 3)
+    values = ([None] * 4, [1, 2, 3, 4], ["x", "y", None, "z"])
+    for shard, (mixed, number) in enumerate(zip(values, ([1, 2, 3, 4], [0.5] * 4, [None] * 4), strict=True)):
+        table = pq.read_table(source / f"{shard:05d}.parquet")
+        table = table.append_column("mixed", pa.array(mixed)).append_column("number", pa.array(number))
+        pq.write_table(table, source / f"{shard:05d}.parquet")
+    catalog = index(source, tmp_path / "c")
+    assert {"1", "x", None} < set(rows_of(catalog, "mixed").values())
+    assert {1.0, 0.5, None} <= set(rows_of(catalog, "number").values())
+
+
+def test_a_shard_that_cannot_be_read_is_told_not_made_a_class(tmp_path: Path) -> None:
+    source = download(tmp_path / "d", "files", 2)
+    for path in source.glob("*.parquet"):
+        path.write_bytes(b"")
+    with pytest.raises(ReweighError, match=r"No whole shard of img2dataset in .*: found 2 shards, all interrupted"):
+        index(source, tmp_path / "c")

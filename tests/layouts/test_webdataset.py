@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import tarfile
@@ -129,6 +130,20 @@ def test_a_text_too_large_to_be_one_is_counted(tmp_path: Path) -> None:
     make_tar(source / "0.tar", [("a.jpg", jpeg(1)), ("a.cls", b"0"), ("a.txt", b"x" * (webdataset.LARGEST + 1))])
     catalog = index(source, tmp_path / "c", layout="webdataset")
     assert catalog.counts["skipped"]["cls, json or txt over 1,048,576 bytes"]["examples"] == ["0.tar/a.txt"]
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"x" * 700, gzip.compress(b"x" * 2000, mtime=0)], ids=["empty", "no tar", "gzip"]
+)
+def test_a_tar_that_cannot_be_read_is_told_by_its_reader(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "s").mkdir()
+    (tmp_path / "s" / "train-0000.tar").write_bytes(data)
+    with pytest.raises(ReweighError, match=r"train-0000\.tar is"):
+        index(tmp_path / "s", tmp_path / "c")
+    for name in ("cat", "dog"):
+        (tmp_path / "s" / name).mkdir()
+        (tmp_path / "s" / name / "1.jpg").write_bytes(jpeg(ord(name[0])))
+    assert index(tmp_path / "s", tmp_path / "c").n == 2, "beside folders of images it is some tar"
 
 
 names = st.text("ab._/0 ", min_size=1, max_size=6).map(lambda base: f"{base.strip('/') or 'x'}.jpg")

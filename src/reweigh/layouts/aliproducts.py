@@ -47,9 +47,7 @@ def index_aliproducts(
     if "val" not in lists:
         findings.warnings.append("no val.json: there are no checked images to test on")
     tree = source / TREE
-    hierarchy = read_hierarchy(tree, names, findings) if tree.is_file() else []
-    if hierarchy:
-        findings.notes.append(f"{TREE}: a hierarchy of {len(hierarchy):,} nodes")
+    hierarchy = _hierarchy(tree, names, findings) if tree.is_file() else []
 
     def rows() -> Iterator[tuple[Any, ...]]:
         for split, path in lists.items():
@@ -66,6 +64,23 @@ def index_aliproducts(
     )  # fmt: skip
 
 
+def _hierarchy(tree: Path, names: list[str], findings: Findings) -> list[tuple[str, str]]:
+    """The tree, whose form is not verified; one that is not understood, or places less than half of the classes, is warned of and left out."""
+    try:
+        found = read_hierarchy(tree, names, findings)
+    except ReweighError as cause:
+        findings.warnings.append(f"no hierarchy: {cause}")
+        return []
+    placed = len(set(names) & {child for child, _ in found})
+    if 2 * placed < len(names):
+        findings.warnings.append(
+            f"no hierarchy: {TREE} places {placed:,} of {len(names):,} classes; is it another tree?"
+        )
+        return []
+    findings.notes.append(f"{TREE}: a hierarchy of {len(found):,} nodes")
+    return found
+
+
 def recognise_aliproducts(source: Path) -> Recognition | None:
     """train.json that begins with a list of class_id and image_id."""
     path = source / "train.json"
@@ -73,6 +88,8 @@ def recognise_aliproducts(source: Path) -> Recognition | None:
         return None
     with path.open("rb") as file:
         head = file.read(512)
+    if not head.strip() and (source / "train").is_dir():
+        return Recognition(Certainty.LIKELY, "train.json, which is empty")
     is_ours = b'"images"' in head and b'"class_id"' in head and b'"image_id"' in head
     return Recognition(Certainty.CERTAIN, "train.json with class_id and image_id") if is_ours else None
 
@@ -82,6 +99,7 @@ def _images(path: Path) -> Iterator[tuple[int, str]]:
     for number, image in enumerate(read_elements(path, "images"), 1):
         known = image if isinstance(image, dict) else {}
         text, name = str(known.get("class_id")), known.get("image_id")
+        name = str(name) if isinstance(name, int) else name
         if not isinstance(name, str) or not re.fullmatch(r"[0-9]{1,9}", text) or int(text) >= MOST_CLASSES:
             raise ReweighError(
                 f'{path}: image {number:,} is {str(image)[:80]}, not {{"class_id": 0, "image_id": "1.jpg"}} as AliProducts has it.'

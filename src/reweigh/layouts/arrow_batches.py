@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -41,3 +42,45 @@ def parquet_batches(path: Path, columns: Sequence[str] | None, *, rows: int) -> 
     """At most `rows` rows at a time, of all columns or of these. Raises ReweighError for a damaged file and for texts that are no UTF-8."""
     with explained(path, "parquet", hint=CUT), pq.ParquetFile(path) as file:
         yield from whole(file.iter_batches(batch_size=rows, columns=None if columns is None else list(columns)))
+
+
+def common_schema(schemas: Mapping[Path, pa.Schema]) -> pa.Schema:
+    """Columns of files that belong together, each in a type that all its values fit: numbers, else texts; of nothing but null: texts.
+
+    A column that is a dictionary is taken for its values. Raises ReweighError for a file with other columns, naming it.
+    """
+    (first, one), *others = schemas.items()
+    for path, other in others:
+        if set(other.names) != set(one.names):
+            raise ReweighError(
+                f"{path} has the columns {', '.join(other.names)}, {first.name} {', '.join(one.names)}; they must be equal."
+            )
+    return pa.schema(
+        [(name, _common_type([schema.field(name).type for schema in schemas.values()])) for name in one.names]
+    )
+
+
+def as_schema(table: pa.Table | pa.RecordBatch, schema: pa.Schema) -> Any:
+    """The columns of `common_schema`, in its order, in its types; records and lists stay as they are."""
+    columns = [_cast(table.column(name), schema.field(name).type) for name in schema.names]
+    return type(table).from_arrays(columns, names=schema.names)
+
+
+def _common_type(kinds: Sequence[pa.DataType]) -> pa.DataType:
+    kinds = [kind.value_type if pa.types.is_dictionary(kind) else kind for kind in kinds]
+    known = [kind for kind in dict.fromkeys(kinds) if not pa.types.is_null(kind)]
+    if len(known) < 2:
+        return known[0] if known else pa.string()
+    if any(pa.types.is_nested(kind) for kind in known):
+        return known[0]
+    if all(pa.types.is_integer(kind) or pa.types.is_floating(kind) for kind in known):
+        return pa.float64() if any(pa.types.is_floating(kind) for kind in known) else pa.int64()
+    return pa.string()
+
+
+def _cast(values: Any, kind: pa.DataType) -> Any:
+    if pa.types.is_dictionary(values.type):
+        values = (
+            values.cast(values.type.value_type) if isinstance(values, pa.ChunkedArray) else values.dictionary_decode()
+        )
+    return values if values.type == kind or pa.types.is_nested(values.type) else values.cast(kind, safe=False)

@@ -38,6 +38,8 @@ from reweigh.layouts.recognition import Certainty, Recognition
 from reweigh.layouts.text_lists import OUTSIDE, first_lines, is_inside, label_number, read_lines, read_pairs, split_pair
 from reweigh.progress import Progress, silent
 
+MANY = 1000
+"""New rows of a list of which more than half without a label are no oddity, but a file that was cut."""
 K = 14
 ANNOTATIONS = ("", "annotations", "annotation")
 PARTS = {"clean_test": "test", "clean_val": "val", "clean_train": "train", "noisy_train": "train"}
@@ -210,7 +212,7 @@ def _batches(lists: Lists, place: Place, asked: str, findings: Findings) -> Iter
     seen = held_out = np.zeros(0, np.uint64)
     n_both = n_differing = 0
     for part, path in lists.keys.items():
-        mine = [seen]
+        mine, n_new, n_without = [seen], 0, 0
         for block in batched(_inside(path, findings)):
             numbers = path_numbers(block)
             noisy, clean = find_labels(lists.noisy, numbers), find_labels(lists.clean, numbers)
@@ -219,13 +221,21 @@ def _batches(lists: Lists, place: Place, asked: str, findings: Findings) -> Iter
             findings.repaired[f"images of {path.name} are in a list of val or test too, and are of that split"] += int(
                 (position(numbers, held_out) >= 0).sum()
             )
-            findings.skip(_no_label(part), (block[i] for i in np.flatnonzero(is_new & (label == NO_LABEL))))
+            without = np.flatnonzero(is_new & (label == NO_LABEL))
+            findings.skip(_no_label(part), (block[i] for i in without))
+            n_new, n_without = n_new + int(is_new.sum()), n_without + len(without)
             kept = np.flatnonzero(is_new & (label != NO_LABEL))
             has_both = (noisy[kept] != NO_LABEL) & (clean[kept] != NO_LABEL)
             n_both += int(has_both.sum())
             n_differing += int((has_both & (noisy[kept] != clean[kept])).sum())
             mine.append(numbers)
             yield _batch([block[i] for i in kept], part, place, noisy[kept], clean[kept], asked)
+        if n_without and n_without > (n_new // 2 if n_new >= MANY else n_new - 1):
+            kv = path.parent / ("noisy_label_kv.txt" if part == "noisy_train" else "clean_label_kv.txt")
+            raise ReweighError(
+                f"{n_without:,} of the {n_new:,} images of {path.name} have {_no_label(part)}: {kv.name} "
+                f"{'is cut' if kv.is_file() else f'is not in {path.parent}'}. Is the download complete?"
+            )
         seen = np.sort(np.concatenate(mine))
         held_out = held_out if PARTS[part] == "train" else seen
     if asked == "both":

@@ -17,14 +17,11 @@ from reweigh.layouts.folders import folders_in, images_below, is_folder
 from reweigh.layouts.image_names import is_image, natural_order
 from reweigh.layouts.indexing import index_rows, row_batches
 from reweigh.layouts.recognition import Certainty, Recognition
+from reweigh.layouts.split_names import SPLIT_OF
 from reweigh.layouts.table_files import form_of
 from reweigh.progress import Progress, silent
 
 PACKED = re.compile(r"\.(tar|zip|tgz|7z|rar)(\.|$)", re.IGNORECASE)
-SPLIT_FOLDERS = {
-    "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "dev": "val", "test": "test", "testing": "test",
-    "eval": "test", "evaluation": "test",
-}  # fmt: skip
 
 
 def index_folder(source: Path, output: Path, options: Mapping[str, Any], *, progress: Progress = silent) -> Catalog:
@@ -61,9 +58,9 @@ def recognise_folder(source: Path) -> Recognition | None:
     names = [entry.name for entry in os.scandir(source) if is_folder(entry) and not entry.name.startswith(".")]
     if not names:
         return None
-    splits = sorted({name for name in names if name.lower() in SPLIT_FOLDERS})
+    splits = sorted({name for name in names if name.lower() in SPLIT_OF})
     found = f"folders {', '.join(splits)}" if splits else f"{len(names):,} folders"
-    is_split = len(splits) == len(names) or any(SPLIT_FOLDERS[name.lower()] == "train" for name in splits)
+    is_split = len(splits) == len(names) or any(SPLIT_OF[name.lower()] == "train" for name in splits)
     return Recognition(Certainty.LIKELY if is_split else Certainty.POSSIBLE, found)
 
 
@@ -81,7 +78,7 @@ def splits_of_folder(source: Path) -> dict[str, Path]:
     found: dict[str, Path] = {}
     folders = folders_in(source)
     for folder in folders:
-        split = SPLIT_FOLDERS.get(folder.name.lower())
+        split = SPLIT_OF.get(folder.name.lower())
         if split in found:
             raise ReweighError(
                 f"{source} has {found[split].name} and {folder.name}, both of which mean {split}; keep one of them."

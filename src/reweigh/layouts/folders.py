@@ -44,6 +44,11 @@ def first_files(path: Path, ending: str, most: int = 1000) -> list[Path]:
         return sorted(path / entry.name for entry in islice(entries, most) if entry.name.endswith(ending))
 
 
+def holds_images(path: Path) -> bool:
+    """Whether one of the first folders in the folder holds an image: it may be a folder a class then."""
+    return any(is_image(entry) for folder in first_folders(path, 3) for entry in islice(os.listdir(folder), 100))  # noqa: PTH208 names
+
+
 def files_below(folder: str, above: frozenset[tuple[int, int]] = frozenset()) -> Iterator[str]:
     """Paths of all files below the folder that are not hidden; a link to a folder that it lies in is passed over."""
     place = _identity(folder)

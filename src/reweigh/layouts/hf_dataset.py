@@ -6,32 +6,48 @@ Its forms were compared with what `datasets` 5.2.0 writes. Read with pyarrow alo
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from reweigh.catalog.findings import Findings
 from reweigh.catalog.tables import Catalog, plain_classes
-from reweigh.errors import ReweighError, nearest
-from reweigh.layouts.arrow_batches import CUT, explained, parquet_batches, parquet_schema, whole
-from reweigh.layouts.class_lists import ClassList, class_list_of, classes_of_labels, distinct
-from reweigh.layouts.folders import files_in, first_files, first_folders, is_file
+from reweigh.catalog.text_numbers import text_numbers
+from reweigh.errors import ReweighError
+from reweigh.layouts.arrow_batches import (
+    CUT,
+    as_schema,
+    common_schema,
+    explained,
+    parquet_batches,
+    parquet_schema,
+    whole,
+)
+from reweigh.layouts.class_lists import ClassList, class_list_of
+from reweigh.layouts.folders import files_in, first_files, first_folders, holds_images, is_file
 from reweigh.layouts.indexing import index_rows
-from reweigh.layouts.json_files import whole_json
+from reweigh.layouts.json_files import is_plain_path, whole_json
+from reweigh.layouts.label_column import asked_column, classes_of_column, label_column, labels_of
 from reweigh.layouts.recognition import Certainty, Recognition
-from reweigh.layouts.table_columns import SPLIT_NAMES, columns_beside, numbers_of, texts_of
+from reweigh.layouts.split_names import SPLIT_OF, split_of_path
+from reweigh.layouts.table_columns import columns_beside, numbers_of
 from reweigh.layouts.written_images import FOLDER, images_beside, write_image
 from reweigh.progress import Progress, silent
 
 ROWS = 256
 """Rows with their images' bytes that are in memory at a time."""
-LABELS = ("label", "labels", "fine_label", "class", "category")
-SPLITS = {"train": "train", "val": "val", "test": "test", **SPLIT_NAMES}
-EMPTY = "row without an image"
+EMPTY, PATH_ONLY = (
+    "row without an image",
+    "row whose image is a path, without its bytes (save the set with its images in it)",
+)
+PARQUET_PLACES = ("*.parquet", "*/*.parquet", "*/*/*.parquet")
+"""Also as the hub converts sets: default/train/0000.parquet."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,12 +65,14 @@ class Saved:
 def index_hf_dataset(source: Path, output: Path, options: Mapping[str, Any], *, progress: Progress = silent) -> Catalog:
     """A `Dataset` or `DatasetDict` saved to disk, or a folder (or one file) of Parquet files with images in them.
 
-    Options: `image` and `label`, the columns, where they are not the only image column and `label` (or fine_label and the like). The
-    uid is the split and the row's number. Columns title, description, tags, source, query and group are ours; further plain columns
-    are kept. Raises ReweighError for files that are none of these or cut, and for a column that is not there.
+    Options: `image` and `label`, the columns, where they are not the only image column and `label` (or fine_label and the like). The uid is
+    the split and the image's path where each has one of its own, else the row's number. Columns title, description, tags, source, query and
+    group are ours; further plain columns are kept. Splits of unknown names are left out with a warning.
+    Raises ReweighError for files that are none of these or cut, and for a column that is not there.
     """
-    saved = _open(source, options)
-    findings = Findings(notes=[f"{split}: {len(files):,} files" for split, files in saved.files.items()])
+    findings = Findings()
+    saved = _open(source, options, findings)
+    findings.notes += [f"{split}: {len(files):,} files" for split, files in saved.files.items()]
     classes = _classes(saved, source)
     if saved.label is None:
         findings.warnings.append(
@@ -73,48 +91,59 @@ def recognise_hf_dataset(source: Path) -> Recognition | None:
         if (source / name).is_file() and (name != "state.json" or (source / "dataset_info.json").is_file()):
             return Recognition(Certainty.CERTAIN, name)
     folders = [source, *first_folders(source)] if source.is_dir() else []
+    folders += [below for folder in folders[1:] for below in first_folders(folder, 3)]
     files = [path for folder in folders for path in first_files(folder, ".parquet")] if folders else [source]
     files = [path for path in files if path.suffix == ".parquet" and path.is_file()]
     if not files:
         return None
     try:
         schema = parquet_schema(files[0])
-    except ReweighError:
-        return None
+    except ReweighError:  # whose reader will tell what is wrong with it
+        return (
+            Recognition(Certainty.LIKELY, f"{files[0].name}, which cannot be read")
+            if folders and not holds_images(source)
+            else None
+        )
     if not _image_columns(schema):
         return None
     is_sure = b"huggingface" in (schema.metadata or {})
     return Recognition(Certainty.CERTAIN if is_sure else Certainty.LIKELY, f"{files[0].name} with a column of images")
 
 
-def _open(source: Path, options: Mapping[str, Any]) -> Saved:
-    files = _arrow_files(source) or _parquet_files(source)
+def _open(source: Path, options: Mapping[str, Any], findings: Findings) -> Saved:
+    files = _arrow_files(source, findings) or _parquet_files(source)
     if not files:
         raise ReweighError(
             f"No data set in {source}: looked for dataset_dict.json or state.json (datasets' save_to_disk), or for Parquet files."
         )
     first = next(iter(files.values()))[0]
-    schema = _schema(first)
-    image = _column(options.get("image"), _image_columns(schema), schema, "image", first)
-    if image is None:
-        raise ReweighError(f"{first} has no column of images (bytes, path); it has: {', '.join(schema.names)}.")
-    label = _column(options.get("label"), [n for n in LABELS if n in schema.names][:1], schema, "label", first)
-    return Saved(files=files, schema=schema, image=image, label=label, classes=_class_names(schema, label, first))
+    schema = common_schema({path: _schema(path) for paths in files.values() for path in paths})
+    image = _image_column(options.get("image"), schema, first)
+    label = label_column(options.get("label"), schema.names, where=str(first))
+    return Saved(
+        files=files, schema=schema, image=image, label=label, classes=_class_names(_schema(first), label, first)
+    )
 
 
-def _column(asked: Any, found: list[str], schema: pa.Schema, what: str, path: Path) -> str | None:
-    """The column that is asked for, or the only one found."""
-    if asked is not None:
-        if asked not in schema.names:
-            raise ReweighError(
-                f"{path} has no column {asked!r} (option {what}); it has: {', '.join(schema.names)}.{nearest(str(asked), schema.names)}"
-            )
-        return str(asked)
-    if len(found) > 1:
-        raise ReweighError(
-            f"{path} has {len(found)} columns of images: {', '.join(found)}. Say which one: --option {what}=NAME"
+def _image_column(asked: Any, schema: pa.Schema, path: Path) -> str:
+    """The column that is asked for, or the only one of images."""
+    name, found = asked_column(asked, schema.names, option="image", where=str(path)), _image_columns(schema)
+    if name is None and len(found) == 1:
+        return found[0]
+    if name is None:
+        plain = [one.name for one in schema if pa.types.is_binary(one.type) or pa.types.is_large_binary(one.type)]
+        said = (
+            f"{len(found)} columns of images: {', '.join(found)}"
+            if found
+            else f"no column of images (bytes, path); it has: {', '.join(schema.names)}"
         )
-    return found[0] if found else None
+        raise ReweighError(
+            f"{path} has {said}. {f'Say which one: --option image={(found or plain)[0]}' if found or plain else ''}".rstrip()
+        )
+    kind = schema.field(name).type
+    if name not in found and not pa.types.is_binary(kind) and not pa.types.is_large_binary(kind):
+        raise ReweighError(f"{path}: column {name!r} holds {kind}, not images: bytes, or records of bytes and path.")
+    return name
 
 
 def _image_columns(schema: pa.Schema) -> list[str]:
@@ -145,42 +174,65 @@ def _class_names(schema: pa.Schema, label: str | None, path: Path) -> tuple[str,
 def _classes(saved: Saved, source: Path) -> ClassList:
     if saved.classes is not None:
         return class_list_of(plain_classes(saved.classes))
-    if saved.label is None:
-        return class_list_of(plain_classes(("unlabelled",)))
-    values: set[str] = set()
-    for files in saved.files.values():
-        for path in files:
-            for table in _tables(path, [saved.label]):
-                values |= distinct(texts_of(table.column(saved.label).combine_chunks()))
-    return classes_of_labels(values, where=f"column {saved.label!r} of {source}")
+    label = saved.label
+    parts = (
+        table.column(label).combine_chunks() for files in saved.files.values() for path in files for table in _tables(path, [str(label)])
+    )  # fmt: skip
+    return classes_of_column(parts, label, where=str(source))
+
+
+def _are_names(saved: Saved, files: Sequence[Path]) -> bool:
+    """Whether the paths beside the images name them: each once, and plain ones. Eight bytes of memory a row."""
+    if not pa.types.is_struct(saved.schema.field(saved.image).type):
+        return False
+    numbers: list[NDArray[np.uint64]] = []
+    for path in files:
+        for table in _tables(path, [f"{saved.image}.path"] if path.suffix == ".parquet" else [saved.image]):
+            names = pc.struct_field(table.column(saved.image).combine_chunks(), "path")
+            if names.null_count or not all(is_plain_path(name) and name for name in names.to_pylist()):
+                return False
+            numbers.append(text_numbers(names))
+    joined = np.concatenate(numbers) if numbers else np.zeros(0, np.uint64)
+    return len(np.unique(joined)) == len(joined)
 
 
 def _batches(saved: Saved, classes: ClassList, images: Path, findings: Findings) -> Iterator[pa.RecordBatch]:
     for split, files in saved.files.items():
-        number = 0
+        number, are_names = 0, _are_names(saved, files)
+        if not are_names:
+            findings.notes.append(
+                f"{split}: images are named by their rows, as not each has a path of its own: another order is another name"
+            )
         for path in files:
             for table in _tables(path, None):
-                if table.schema.names != saved.schema.names:
-                    raise ReweighError(
-                        f"{path} has the columns {', '.join(table.schema.names)}, others {', '.join(saved.schema.names)}."
-                    )
+                table = as_schema(table, saved.schema)
                 for start in range(0, table.num_rows, ROWS):
                     part = table.slice(start, ROWS).combine_chunks()
-                    yield _rows(saved, classes, part, images, split, number, findings)
+                    yield _rows(saved, classes, part, images, split, number, are_names, findings)
                     number += part.num_rows
 
 
 def _rows(
-    saved: Saved, classes: ClassList, part: pa.Table, images: Path, split: str, first: int, findings: Findings
+    saved: Saved,
+    classes: ClassList,
+    part: pa.Table,
+    images: Path,
+    split: str,
+    first: int,
+    are_names: bool,
+    findings: Findings,
 ) -> pa.RecordBatch:
     """The rows of a part, their images written."""
-    uids = pa.array([f"{split}/{first + i:08d}" for i in range(part.num_rows)])
+    places = [f"{split}/{first + i:08d}" for i in range(part.num_rows)]
+    found = part[saved.image].to_pylist()
+    uids = pa.array([f"{split}/{image['path']}" for image in found] if are_names else places, pa.string())
     written: list[tuple[str | None, str | None]] = []
-    for uid, image in zip(uids.to_pylist(), part[saved.image].to_pylist(), strict=True):
-        data = (image or {}).get("bytes")
+    for uid, place, image in zip(uids.to_pylist(), places, found, strict=True):
+        data = image if isinstance(image, bytes) else (image or {}).get("bytes")
         if not data:
-            findings.skip(EMPTY, [uid])
-        written.append(write_image(images, uid, data) if data else (None, None))
+            is_path = isinstance(image, dict) and bool(image.get("path"))
+            findings.skip(PATH_ONLY if is_path else EMPTY, [uid])
+        written.append(write_image(images, place, data) if data else (None, None))
     files, contents = zip(*written, strict=True)
     columns: dict[str, pa.Array] = {
         "uid": uids, "split": pa.array([split] * len(uids)), "file": pa.array(files, pa.string()), "content": pa.array(contents, pa.string()),
@@ -197,8 +249,7 @@ def _labels(saved: Saved, classes: ClassList, part: pa.Table, uids: pa.Array) ->
     if saved.classes is not None and pa.types.is_integer(values.type):
         # numbers of a ClassLabel, whatever its names look like
         return numbers_of(values.fill_null(-1), pa.int32(), column=saved.label, where="the data set", uids=uids)
-    texts = texts_of(values)
-    return classes.labels(texts, column=saved.label, where="the data set", uids=uids).fill_null(-1)
+    return labels_of(values, classes, n=part.num_rows, column=saved.label, where="the data set", uids=uids)
 
 
 def _schema(path: Path) -> pa.Schema:
@@ -220,7 +271,7 @@ def _tables(path: Path, columns: list[str] | None) -> Iterator[pa.Table]:
             yield table if columns is None else table.select(columns)
 
 
-def _arrow_files(source: Path) -> dict[str, list[Path]]:
+def _arrow_files(source: Path, findings: Findings) -> dict[str, list[Path]]:
     """Split -> files of a data set saved to disk; a Dataset alone is train."""
     if (source / "state.json").is_file():
         return {"train": _data_files(source)}
@@ -229,7 +280,8 @@ def _arrow_files(source: Path) -> dict[str, list[Path]]:
     names = whole_json(source / "dataset_dict.json", dict).get("splits")
     if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
         raise ReweighError(f"{source / 'dataset_dict.json'} names no splits.")
-    return _by_split({name: _data_files(source / Path(name).name) for name in names}, source)
+    files = {name: _data_files(source / Path(name).name) if name.lower() in SPLIT_OF else [] for name in names}
+    return _by_split(files, source, findings)
 
 
 def _data_files(folder: Path) -> list[Path]:
@@ -251,22 +303,27 @@ def _parquet_files(source: Path) -> dict[str, list[Path]]:
     """Split -> Parquet files, by the first word of the file's name, else its folder's name, else train."""
     if source.is_file():
         return {"train": [source]} if source.suffix == ".parquet" else {}
-    files = files_in(source, "*.parquet") + files_in(source, "*/*.parquet")
     found: dict[str, list[Path]] = {}
-    for path in files:
-        words = (re.split(r"[-_.]", path.name)[0].lower(), path.parent.name.lower())
-        found.setdefault(next((word for word in words if word in SPLITS), "train"), []).append(path)
-    return _by_split(found, source)
+    for path in (path for pattern in PARQUET_PLACES for path in files_in(source, pattern)):
+        found.setdefault(split_of_path(path.relative_to(source).as_posix()) or "train", []).append(path)
+    return found
 
 
-def _by_split(found: Mapping[str, list[Path]], source: Path) -> dict[str, list[Path]]:
-    """The splits under our names. Raises ReweighError for two of one meaning."""
+def _by_split(found: Mapping[str, list[Path]], source: Path, findings: Findings) -> dict[str, list[Path]]:
+    """The splits under our names; others are left out with a warning. Raises ReweighError for two of one meaning, and for none."""
     made: dict[str, list[Path]] = {}
     for name, files in found.items():
-        split = SPLITS.get(name.lower())
-        if split is None or split in made:
-            raise ReweighError(
-                f"{source}: split {name!r} is no part that is known, or there twice; known are {', '.join(SPLITS)}."
+        split = SPLIT_OF.get(name.lower())
+        if split is None:
+            findings.warnings.append(
+                f"split {name!r} is no part that is known and was left out; known are {', '.join(SPLIT_OF)}"
             )
+            continue
+        if split in made:
+            raise ReweighError(f"{source} has two splits that mean {split}, {name!r} the second; keep one of them.")
         made[split] = files
+    if not made:
+        raise ReweighError(
+            f"{source} has no split that is known, only {', '.join(found)}; known are {', '.join(SPLIT_OF)}."
+        )
     return made

@@ -6,7 +6,6 @@ Where there is metadata, folders' names are no labels. Without it the same image
 from __future__ import annotations
 
 import os
-import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,14 +19,16 @@ from numpy.typing import NDArray
 
 from reweigh.catalog.findings import Findings
 from reweigh.catalog.grouping import position
-from reweigh.catalog.tables import Catalog, plain_classes
+from reweigh.catalog.tables import Catalog
 from reweigh.catalog.text_numbers import text_numbers
-from reweigh.errors import ReweighError, nearest
-from reweigh.layouts.class_lists import ClassList, class_list_of, classes_of_labels, distinct
+from reweigh.errors import ReweighError
+from reweigh.layouts.class_lists import ClassList
 from reweigh.layouts.folders import files_below, first_folders
 from reweigh.layouts.image_names import is_image, is_unicode
 from reweigh.layouts.indexing import batched, index_rows
+from reweigh.layouts.label_column import classes_of_column, label_column, labels_of
 from reweigh.layouts.recognition import Certainty, Recognition
+from reweigh.layouts.split_names import split_of_path, splits_of_paths
 from reweigh.layouts.table_columns import columns_beside, splits_of, texts_of
 from reweigh.layouts.table_files import column_names, read_batches
 from reweigh.layouts.whole_text import WholeText, as_it_is, warnings_of, whole_text
@@ -36,11 +37,6 @@ from reweigh.progress import Progress, silent
 NAMES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 DEEPEST = 3
 """Folders below the source in which metadata is looked for: split, class, part."""
-LABELS = ("label", "labels", "class", "category")
-SPLIT_WORDS = {
-    "train": "train", "training": "train", "validation": "val", "valid": "val", "dev": "val", "val": "val", "test": "test",
-    "testing": "test", "eval": "test", "evaluation": "test",
-}  # fmt: skip
 OUTSIDE = "path that leaves the folder of its metadata"
 
 
@@ -52,7 +48,8 @@ class Metadata:
     text: WholeText
     folder: str
     """Of the file, relative to the source, "" or with a / at its end."""
-    split: str
+    split: pa.Scalar
+    """What its folder's name says, or null: then each image's path does"""
     columns: tuple[str, ...]
     file: str
     label: str | None
@@ -63,8 +60,8 @@ def index_imagefolder(
 ) -> Catalog:
     """A folder with metadata files in it or in the folders of its splits.
 
-    Option `label`: the column of labels, where it is none of label, labels, class, category. Splits are those that the folders' names
-    say; train where they say none. Images that no metadata names are left out and counted, as `datasets` does.
+    Option `label`: the column of labels, where it is none of label, labels, class, category. Splits are those that the folders' names say, of the
+    metadata or else of each image, or a column `split`; train where none does. Images that no metadata names are left out and counted, as `datasets` does.
     Raises ReweighError for metadata of different kinds or columns, or without file_name, and as `index_rows`.
     """
     with tempfile.TemporaryDirectory() as scratch:
@@ -76,7 +73,7 @@ def index_imagefolder(
                 f"no column of labels among {', '.join(files[0].columns)}: no image has one (--option label=COLUMN); "
                 "folders' names are no labels where there is metadata"
             )
-        findings.notes.append(f"{len(files)} metadata files ({', '.join(sorted({file.split for file in files}))})")
+        findings.notes.append(f"{len(files)} metadata files")
         named: list[NDArray[np.uint64]] = []
         return index_rows(
             output, _batches(files, classes, source, findings, named), classes.classes, findings, layout="imagefolder", options=options,
@@ -92,10 +89,12 @@ def recognise_imagefolder(source: Path) -> Recognition | None:
     folders += [below for folder in folders[1:] for below in first_folders(folder)]
     for path in (folder / name for folder in folders for name in NAMES if (folder / name).is_file()):
         try:
-            if _file_column(column_names(as_it_is(path)), path):
-                return Recognition(Certainty.CERTAIN, f"{path.relative_to(source)} with file names")
-        except ReweighError:
-            return None
+            columns = column_names(as_it_is(path))
+        except ReweighError:  # whose reader will tell what is wrong with it
+            return Recognition(Certainty.LIKELY, f"{path.relative_to(source)}, which cannot be read")
+        if any(name.endswith("file_name") for name in columns):
+            return Recognition(Certainty.CERTAIN, f"{path.relative_to(source)} with file names")
+        return None
     return None
 
 
@@ -119,8 +118,8 @@ def _open(source: Path, options: Mapping[str, Any], scratch: Path, findings: Fin
             )
         folder = path.parent.relative_to(source).as_posix()
         opened.append(Metadata(
-            path=path, text=text, folder="" if folder == "." else f"{folder}/", split=_split(folder), columns=columns,
-            file=_file_column(columns, path), label=_label_column(columns, options, path),
+            path=path, text=text, folder="" if folder == "." else f"{folder}/", split=pa.scalar(split_of_path(folder), pa.string()), columns=columns,
+            file=_file_column(columns, path), label=label_column(options.get("label"), columns, where=str(path)),
         ))  # fmt: skip
     return opened
 
@@ -140,11 +139,6 @@ def _found(source: Path) -> list[Path]:
     return found
 
 
-def _split(folder: str) -> str:
-    words = [word for part in folder.lower().split("/") for word in re.split(r"[-_. ]", part)]
-    return next((SPLIT_WORDS[word] for word in words if word in SPLIT_WORDS), "train")
-
-
 def _file_column(columns: Sequence[str], path: Path) -> str:
     named = [name for name in columns if name == "file_name" or name.endswith("_file_name")]
     if len(named) != 1:
@@ -160,23 +154,10 @@ def _file_column(columns: Sequence[str], path: Path) -> str:
     return named[0]
 
 
-def _label_column(columns: Sequence[str], options: Mapping[str, Any], path: Path) -> str | None:
-    asked = options.get("label")
-    if asked is not None and asked not in columns:
-        raise ReweighError(
-            f"{path} has no column {asked!r} (option label); it has: {', '.join(columns)}.{nearest(str(asked), columns)}"
-        )
-    return str(asked) if asked is not None else next((name for name in LABELS if name in columns), None)
-
-
 def _classes(files: Sequence[Metadata], source: Path) -> ClassList:
-    values: set[str] = set()
-    for file in files:
-        if file.label is None:
-            return class_list_of(plain_classes(("unlabelled",)))
-        for batch in read_batches(file.text, [file.label]):
-            values |= distinct(texts_of(batch.column(file.label)))
-    return classes_of_labels(values, where=f"column {files[0].label!r} of {source}")
+    label = files[0].label
+    parts = (batch.column(str(label)) for file in files for batch in read_batches(file.text, [str(label)]))
+    return classes_of_column(parts, label, where=str(source))
 
 
 def _batches(
@@ -214,14 +195,11 @@ def _rows(file: Metadata, classes: ClassList, batch: pa.RecordBatch, first: int,
     columns: dict[str, pa.Array] = {
         "uid": names,
         "file": names,
-        "split": pa.array([file.split] * len(names), pa.string()),
+        "split": pc.coalesce(file.split, splits_of_paths(names), "train"),
     }
     where = str(file.path)
-    if file.label is None:
-        columns["label"] = pa.array([-1] * len(names), pa.int32())
-    else:
-        texts = texts_of(batch.column(file.label))
-        columns["label"] = classes.labels(texts, column=file.label, where=where, uids=names).fill_null(-1)
+    own = None if file.label is None else batch.column(file.label)
+    columns["label"] = labels_of(own, classes, n=len(names), column=file.label, where=where, uids=names)
     columns |= columns_beside(batch, leave={file.file, file.label or "", "split"})
     if "split" in file.columns:
         columns["split"] = splits_of(batch.column("split"), where=where, uids=names)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from reweigh.catalog.findings import Findings
-from reweigh.catalog.tables import Catalog, plain_classes
-from reweigh.errors import ReweighError, nearest
+from reweigh.catalog.tables import Catalog
+from reweigh.errors import ReweighError
 from reweigh.images.tar_members import read_members
-from reweigh.layouts.arrow_batches import parquet_batches, parquet_schema
-from reweigh.layouts.class_lists import ClassList, class_list_of, classes_of_labels, distinct
+from reweigh.layouts.arrow_batches import as_schema, common_schema, parquet_batches, parquet_schema
+from reweigh.layouts.class_lists import ClassList
 from reweigh.layouts.folders import files_in
 from reweigh.layouts.indexing import index_rows
+from reweigh.layouts.label_column import asked_column, classes_of_column, labels_of
 from reweigh.layouts.recognition import Certainty, Recognition
 from reweigh.layouts.table_columns import columns_beside, texts_of
 from reweigh.layouts.tar_places import read_places
@@ -38,16 +39,17 @@ DROPPED = ("key", "status", "error_message", "exif", *FORMATS)
 KEY = re.compile(r"[\w-]{1,64}")
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Shards:
     """The shards that are whole, and how their images lie."""
 
     source: Path
-    names: list[str] = field(default_factory=list)
-    form: str = "files"
+    names: tuple[str, ...]
+    form: str
     """files, tars or bytes."""
-    ending: str = "jpg"
-    schema: pa.Schema | None = None
+    ending: str
+    schema: pa.Schema
+    """Of all of them"""
 
 
 def index_img2dataset(
@@ -81,13 +83,14 @@ def recognise_img2dataset(source: Path) -> Recognition | None:
     """Shards of five digits with the columns key and status."""
     if not source.is_dir():
         return None
+    broken = None
     for path in files_in(source, "*.parquet")[:3]:
         try:
             if SHARD.fullmatch(path.name) and set(NEEDED) <= set(parquet_schema(path).names):
                 return Recognition(Certainty.CERTAIN, f"{path.name} with key and status")
-        except ReweighError:
-            continue
-    return None
+        except ReweighError:  # whose reader will tell what is wrong with it
+            broken = path
+    return None if broken is None else Recognition(Certainty.LIKELY, f"{broken.name}, which cannot be read")
 
 
 def _open(source: Path, findings: Findings) -> Shards:
@@ -97,7 +100,7 @@ def _open(source: Path, findings: Findings) -> Shards:
         findings.warnings.append(
             f"{len(alone)} tars have no Parquet file beside them and were left out: {', '.join(alone[:3])}"
         )
-    shards = Shards(source=source)
+    schemas: dict[Path, pa.Schema] = {}
     for path in paths:
         reason = _interrupted(path)
         if reason:
@@ -105,30 +108,25 @@ def _open(source: Path, findings: Findings) -> Shards:
                 f"shard {path.stem} was interrupted ({reason}) and is left out; run the download again to mend it"
             )
             continue
-        schema = parquet_schema(path)
-        if shards.schema is None:
-            shards.schema, shards.form = schema, _form(path, schema)
-        elif schema.names != shards.schema.names:
-            raise ReweighError(
-                f"{path} has the columns {', '.join(schema.names)}, other shards {', '.join(shards.schema.names)}."
-            )
-        shards.names.append(path.stem)
-    if not shards.names or shards.schema is None:
+        schemas[path] = parquet_schema(path)
+    if not schemas:
         found = f"{len(paths)} shards, all interrupted" if paths else "no 00000.parquet"
         raise ReweighError(
             f"No whole shard of img2dataset in {source}: found {found}. Name the download's output folder."
         )
-    missing = [name for name in NEEDED if name not in shards.schema.names]
+    schema, first = common_schema(schemas), next(iter(schemas))
+    missing = [name for name in NEEDED if name not in schema.names]
     if missing:
         raise ReweighError(
-            f"{paths[0]} has no column {missing[0]!r}; a shard of img2dataset has key and status; it has: {', '.join(shards.schema.names)}."
+            f"{first} has no column {missing[0]!r}; a shard of img2dataset has key and status; it has: {', '.join(schema.names)}."
         )
-    shards.ending = next(
-        (e for e in FORMATS if shards.form == "files" and any((source / shards.names[0]).glob(f"*.{e}"))), "jpg"
-    )
-    if shards.form == "tars":
-        shards.ending = _ending_in_tar(source / f"{shards.names[0]}.tar")
-    return shards
+    form = _form(first, schema)
+    ending = FORMATS[0]
+    if form == "files":
+        ending = next((e for e in FORMATS if any(first.with_suffix("").glob(f"*.{e}"))), ending)
+    elif form == "tars":
+        ending = _ending_in_tar(first.with_suffix(".tar"))
+    return Shards(source=source, names=tuple(path.stem for path in schemas), form=form, ending=ending, schema=schema)
 
 
 def _interrupted(path: Path) -> str:
@@ -163,40 +161,34 @@ def _ending_in_tar(path: Path) -> str:
 
 
 def _label_column(shards: Shards, options: Mapping[str, Any], findings: Findings) -> str | None:
-    assert shards.schema is not None
-    asked, names = options.get("label"), shards.schema.names
+    names = shards.schema.names
+    asked = asked_column(options.get("label"), names, option="label", where=str(shards.source))
     if asked is None:
         findings.warnings.append("no image has a label: a download has none of its own; --option label=COLUMN names a column that you gave it, "
                                  f"of {', '.join(name for name in names if name not in DROPPED)}")  # fmt: skip
-        return None
-    if asked not in names:
-        raise ReweighError(
-            f"The shards have no column {asked!r} (option label); they have: {', '.join(names)}.{nearest(str(asked), names)}"
-        )
-    return str(asked)
+    return asked
 
 
 def _classes(shards: Shards, label: str | None) -> ClassList:
-    if label is None:
-        return class_list_of(plain_classes(("unlabelled",)))
-    values: set[str] = set()
-    for name in shards.names:
-        for batch in parquet_batches(shards.source / f"{name}.parquet", ["status", label], rows=ROWS):
-            is_there = pc.equal(batch.column("status"), "success")
-            values |= distinct(texts_of(batch.column(label).filter(is_there)))
-    return classes_of_labels(values, where=f"column {label!r} of {shards.source}")
+    parts = (
+        batch.column(str(label)).filter(pc.equal(batch.column("status"), "success"))
+        for name in shards.names
+        for batch in parquet_batches(shards.source / f"{name}.parquet", ["status", str(label)], rows=ROWS)
+    )
+    return classes_of_column(parts, label, where=str(shards.source))
 
 
 def _batches(
     shards: Shards, label: str | None, classes: ClassList, findings: Findings, images: Path | None
 ) -> Iterator[pa.RecordBatch]:
-    assert shards.schema is not None
     of_bytes = next((name for name in FORMATS if name in shards.schema.names), None) if images is not None else None
     columns = [name for name in shards.schema.names if name == of_bytes or name in NEEDED or name not in DROPPED]
+    schema = pa.schema([shards.schema.field(name) for name in columns])
     for name in shards.names:
         for batch in parquet_batches(
             shards.source / f"{name}.parquet", columns, rows=ROWS_OF_BYTES if images is not None else ROWS
         ):
+            batch = as_schema(batch, schema)
             status = batch.column("status")
             for entry in pc.value_counts(status).to_pylist():
                 if entry["values"] != "success":
@@ -235,11 +227,8 @@ def _rows(
         }
     else:
         columns["file"] = pa.array([f"{key}.{shards.ending}" for key in keys]) if shards.form == "tars" else uids
-    if label is None:
-        columns["label"] = pa.array([-1] * len(keys), pa.int32())
-    else:
-        texts = texts_of(rows.column(label))
-        columns["label"] = classes.labels(texts, column=label, where=str(shards.source), uids=uids).fill_null(-1)
+    own = None if label is None else rows.column(label)
+    columns["label"] = labels_of(own, classes, n=len(keys), column=label, where=str(shards.source), uids=uids)
     return pa.record_batch(columns | _texts(rows, label))
 
 

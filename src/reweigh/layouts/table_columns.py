@@ -10,15 +10,13 @@ import pyarrow.compute as pc
 
 from reweigh.catalog.schema import IMAGE_SCHEMA, SPLITS
 from reweigh.errors import ReweighError, nearest
+from reweigh.layouts.split_names import SPLIT_OF
 
 OURS = (*IMAGE_SCHEMA.names, "truth")
 MADE = ("content",)
 """Columns of ours that are computed; a source's own of that name is kept as source_<name>."""
 TRUE, FALSE = ("true", "1", "yes", "t", "y"), ("false", "0", "no", "f", "n")
 TEXTS, TITLES = ("description", "source", "query", "group"), ("title", "caption", "text")
-SPLIT_NAMES = {
-    "training": "train", "valid": "val", "validation": "val", "dev": "val", "testing": "test", "eval": "test", "evaluation": "test",
-}  # fmt: skip
 
 
 def map_columns(names: Sequence[str], given: Mapping[str, str], *, where: str) -> dict[str, str]:
@@ -106,7 +104,7 @@ def tags_of(values: pa.Array) -> pa.Array:
 def splits_of(values: pa.Array, *, where: str, uids: pa.Array) -> pa.Array:
     """train, val or test, by those names or others in use; an empty one is train."""
     texts = pc.utf8_lower(texts_of(values)).fill_null("train").dictionary_encode()
-    names = [SPLIT_NAMES.get(name, name) for name in texts.dictionary.to_pylist()]
+    names = [SPLIT_OF.get(name, name) for name in texts.dictionary.to_pylist()]
     for number, name in enumerate(names):
         if name not in SPLITS:
             row = int(np.flatnonzero(np.asarray(texts.indices) == number)[0])

@@ -20,11 +20,12 @@ from reweigh.catalog.tables import Catalog, plain_classes
 from reweigh.errors import ReweighError
 from reweigh.images.tar_members import Member, is_tar, read_members
 from reweigh.layouts.class_lists import ClassList, class_list_of, classes_of_labels, read_class_list
-from reweigh.layouts.folders import files_in, first_files, first_folders
+from reweigh.layouts.folders import files_in, first_files, first_folders, holds_images
 from reweigh.layouts.image_names import is_unicode
 from reweigh.layouts.indexing import batched, index_rows
 from reweigh.layouts.recognition import Certainty, Recognition
-from reweigh.layouts.table_columns import SPLIT_NAMES, tags_of, texts_of
+from reweigh.layouts.split_names import split_of_path
+from reweigh.layouts.table_columns import tags_of, texts_of
 from reweigh.layouts.text_lists import read_lines
 from reweigh.progress import Progress, silent
 
@@ -41,7 +42,6 @@ TWICE = "field that a sample has twice (the first counts)"
 APART = "samples have members that are not side by side (webdataset would give them in pieces); they were put together"
 UNREAD = "json that cannot be read"
 TOO_LARGE = f"cls, json or txt over {LARGEST:,} bytes"
-SPLITS = {"train": "train", "val": "val", "test": "test", **SPLIT_NAMES}
 
 
 @dataclass(kw_only=True)
@@ -86,8 +86,12 @@ def recognise_webdataset(source: Path) -> Recognition | None:
         return None
     try:
         names = [member.name for member in islice(read_members(tars[0]), 12)]
-    except ReweighError:
-        return None
+    except ReweighError:  # whose reader will tell what is wrong with it
+        return (
+            None
+            if folders and holds_images(source)
+            else Recognition(Certainty.LIKELY, f"{tars[0].name}, which cannot be read")
+        )
     pairs = [found.groups() for name in names if (found := KEY.fullmatch(name))]
     keys = {key for key, ending in pairs if ending.lower() in IMAGES}
     beside = {ending for key, ending in pairs if key in keys and ending in READ}
@@ -110,11 +114,6 @@ def _tars(source: Path) -> list[Path]:
     if not found:
         raise ReweighError(f"No tar in {source} or the folders in it: looked for shards such as train-000000.tar.")
     return found
-
-
-def _split(tar: Path, root: Path) -> str:
-    words = [word for part in reversed(tar.relative_to(root).parts) for word in re.split(r"[-_. ]", part.lower())]
-    return next((SPLITS[word] for word in words if word in SPLITS), "train")
 
 
 def _classes(tars: Sequence[Path], root: Path, findings: Findings, progress: Progress) -> ClassList:
@@ -172,7 +171,7 @@ Row = tuple[str, str, int, int, str | None, str, Mapping[str, Any]]
 def _rows(tar: Path, root: Path, findings: Findings, *, are_labels_all: bool = False) -> Iterator[Row]:
     """The samples with an image; `are_labels_all`: nothing else is read beside it."""
     shard = tar.relative_to(root).as_posix()
-    split = _split(tar, root)
+    split = split_of_path(shard) or "train"
     with tar.open("rb") as file:
         for sample in _samples(tar, findings):
             image = next((sample.fields[ending] for ending in IMAGES if ending in sample.fields), None)
