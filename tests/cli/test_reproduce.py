@@ -15,6 +15,8 @@ from tests.layouts.test_food101n import food, food101
 from tests.layouts.test_imagenet import imagenet
 from tests.layouts.webvision_miniature import make_webvision, make_webvision_2
 
+from reweigh.evaluation.submission import read_submission
+
 PAGE = Path(__file__).parents[2] / "docs" / "reproduce.md"
 MAKERS: dict[str, Callable[[Path], object]] = {
     "WEBVISION": make_webvision,
@@ -74,3 +76,6 @@ def test_the_commands_are_right(heading: str, reweigh: Call, tmp_path: Path) -> 
         else:
             said = reweigh(*words)
         assert said.status == 0, (line, said.err)
+        if "--submission" in words:
+            names, _ = read_submission(tmp_path / words[-1])
+            assert names == ["test000001.jpg", "test000002.jpg"]

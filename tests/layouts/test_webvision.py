@@ -108,8 +108,10 @@ def test_the_second_version_is_detected(tmp_path: Path) -> None:
     assert column(catalog, "tags")["flickr/q12597/17.jpg"] == ["grey crane", "bird"]
     assert column(catalog, "query")["flickr/q12597/17.jpg"] == "crane"
     assert column(catalog, "file")["val000003.jpg"] == "val_images_resized/val000003.jpg"
-    assert catalog.counts["splits"] == {"train": 3, "val": 3}
-    assert "no test_filelist.txt" in said(catalog)
+    assert catalog.counts["splits"] == {"train": 3, "val": 3, "test": 2}
+    (tmp_path / "w" / "test_filelist.txt").unlink()
+    without = index(tmp_path / "w", tmp_path / "d")
+    assert without.counts["splits"] == {"train": 3, "val": 3} and "no test_filelist.txt" in said(without)
 
 
 def test_mini_is_googles_part_of_the_first_classes(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -100,6 +100,9 @@ def make_webvision_2(root: Path) -> Path:
     write(root / "meta/google/q00001.json", json.dumps([{"id": "abc", "rank": 5}, {"id": "def", "rank": 6}]))
     write(root / "meta/flickr/q12597.json", json.dumps([{"id": "17", "tags": "grey crane, bird", "title": "x"}]))
     write(root / "val_filelist.txt", "val000001.jpg 0\nval000002.jpg 0\nval000003.jpg 1\n")
+    write(root / "test_filelist.txt", "test000001.jpg\ntest000002.jpg\n")
     for number in (1, 2, 3):
         write(root / f"val_images_resized/val{number:06d}.jpg", jpeg(100 + number))
+    for number in (1, 2):
+        write(root / f"test_images_resized/test{number:06d}.jpg", jpeg(110 + number))
     return root

@@ -23,6 +23,12 @@ def predict(
     output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="A table: .csv or .parquet.")] = Path(
         "predictions.csv"
     ),
+    split: Annotated[
+        str | None,
+        typer.Option(
+            "--split", metavar="NAME", help="Of a catalog: its train, val or test images only; test for --submission."
+        ),
+    ] = None,
     top: Annotated[int, typer.Option("--top", min=1, help="How many classes an image, best first.")] = 5,
     views: Views = "center",
     scales: Scales = "1",
@@ -49,7 +55,8 @@ def predict(
     from reweigh.runs.predicted import Asked, predict_images
 
     asked = Asked(
-        top=top, views=views, scales=scale_numbers(scales), probabilities=probabilities, top_m=top_m, submission=submission
+        top=top, views=views, scales=scale_numbers(scales), probabilities=probabilities, top_m=top_m, submission=submission,
+        split=split,
     )  # fmt: skip
     with console.watched() as progress:
         summary = predict_images(run, path, output, asked, progress=progress)

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from reweigh.catalog.findings import Findings
-from reweigh.catalog.tables import ImageLocation, image_locations, is_catalog, open_catalog, read_uids
-from reweigh.errors import ReweighError
+from reweigh.catalog.schema import SPLITS
+from reweigh.catalog.tables import ImageLocation, image_locations, is_catalog, open_catalog, read_split, read_uids
+from reweigh.errors import ReweighError, nearest
 from reweigh.images.tar_members import is_tar, read_members
 from reweigh.layouts.folders import images_below, is_named_image
 from reweigh.layouts.image_names import is_image, natural_order
@@ -19,18 +20,22 @@ from reweigh.layouts.whole_text import whole_text
 BLOCK = 8192
 
 
-def find_images(path: Path, findings: Findings) -> Iterator[tuple[str, ImageLocation]]:
-    """(name, place) of every image at `path`, in a fixed order; a list's paths are relative to the list.
+def find_images(path: Path, findings: Findings, *, split: str | None = None) -> Iterator[tuple[str, ImageLocation]]:
+    """(name, place) of every image at `path`, in a fixed order; a list's paths are relative to the list; of a catalog only `split`.
 
     Linked folders are followed, as `index` does. What is no image by its ending, or has no valid name, is counted.
-    Raises ReweighError where nothing is there or the file is none of these forms.
+    Raises ReweighError where nothing is there, the file is none of these forms, or a split is asked of anything but a catalog.
     """
     if not path.exists():
         raise ReweighError(
             f"Nothing at {path}: looked for an image, a folder, a list of paths (.txt), a tar or a catalog."
         )
+    if split is not None and split not in SPLITS:
+        raise ReweighError(f"No split {split!r}; there are: {', '.join(SPLITS)}.{nearest(split, SPLITS)}")
+    if split is not None and not is_catalog(path):
+        raise ReweighError(f"--split chooses images of a catalog, and {path} is none; name the images' own folder.")
     if path.is_dir():
-        yield from _catalog(path) if is_catalog(path) else _folder(path, findings)
+        yield from _catalog(path, split) if is_catalog(path) else _folder(path, findings)
     elif is_tar(path):
         yield from _tar(path, findings)
     elif path.suffix.lower() == ".txt":
@@ -63,8 +68,9 @@ def _list(path: Path) -> Iterator[tuple[str, ImageLocation]]:
             yield line, ImageLocation(path.parent / line)
 
 
-def _catalog(path: Path) -> Iterator[tuple[str, ImageLocation]]:
+def _catalog(path: Path, split: str | None) -> Iterator[tuple[str, ImageLocation]]:
     catalog = open_catalog(path)
-    for start in range(0, catalog.n, BLOCK):
-        rows = np.arange(start, min(start + BLOCK, catalog.n), dtype=np.int64)
+    asked = np.arange(catalog.n) if split is None else np.flatnonzero(read_split(catalog, split))
+    for start in range(0, len(asked), BLOCK):
+        rows = asked[start : start + BLOCK]
         yield from zip(read_uids(catalog, rows), image_locations(catalog, rows), strict=True)

@@ -12,6 +12,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from reweigh.catalog.findings import Findings
+from reweigh.catalog.tables import is_catalog, open_catalog, read_split
 from reweigh.errors import ReweighError, one_line
 from reweigh.evaluation.new_images import predict
 from reweigh.features.model_folder import load_model
@@ -43,7 +44,9 @@ class Asked:
     """A new folder for the probabilities of all classes, or the `top_m` largest."""
     top_m: int | None = None
     submission: Path | None = None
-    """A file in WebVision's form."""
+    """A file in WebVision's form; of a catalog with test images it holds these alone."""
+    split: str | None = None
+    """Images of this split of a catalog: train, val or test; None: all."""
 
 
 def predict_images(
@@ -66,8 +69,11 @@ def predict_images(
     recipe = chosen.recipe
     set_threads(recipe.threads)
     findings = Findings()
-    images = list(find_images(path, findings))
+    split = _split(path, asked)
+    images = list(find_images(path, findings, split=split))
     if not images:
+        if split is not None:
+            raise ReweighError(f"{path} has no images of split {split!r}; without --split, all are predicted.")
         raise ReweighError(
             f"No images at {path}: looked for image files in a folder, a list of paths, a tar or a catalog."
         )
@@ -83,7 +89,19 @@ def predict_images(
         (f"left out: {reason}", f"{count:,}, e.g. {one_line(findings.examples[reason][0])}")
         for reason, count in findings.skipped.items()
     ]
-    return Predicted(table=table, lines=summary(table) + left)
+    of = [("split", split)] if split is not None else []
+    return Predicted(table=table, lines=of + summary(table) + left)
+
+
+def _split(path: Path, asked: Asked) -> str | None:
+    """What is asked for; a submission has a line for each test image and no other. Raises ReweighError for a catalog without any."""
+    if asked.split is not None or asked.submission is None or not is_catalog(path):
+        return asked.split
+    if not read_split(open_catalog(path), "test").any():
+        raise ReweighError(
+            f"A submission has a line for each test image, and {path} has none; --split val or --split train makes one of others."
+        )
+    return "test"
 
 
 def write_table(table: pa.Table, output: Path) -> None:
