@@ -44,11 +44,14 @@ def test_a_file_a_folder_and_a_catalog(tmp_path: Path) -> None:
 def test_a_split_of_a_catalog(tmp_path: Path) -> None:
     source = put(tmp_path / "photos", "train/cat/1.jpg", "train/dog/1.jpg", "val/cat/2.jpg", "val/dog/3.jpg")
     index(source, tmp_path / "c")
-    assert [name for name, _ in find_images(tmp_path / "c", Findings(), split="val")] == ["val/cat/2.jpg", "val/dog/3.jpg"]
+    assert [name for name, _ in find_images(tmp_path / "c", Findings(), split="val")] == [
+        "val/cat/2.jpg",
+        "val/dog/3.jpg",
+    ]
     assert list(find_images(tmp_path / "c", Findings(), split="test")) == []
     with pytest.raises(ReweighError, match=r"No split 'tset'.*'test'"):
         list(find_images(tmp_path / "c", Findings(), split="tset"))
-    with pytest.raises(ReweighError, match="of a catalog, and .* is none"):
+    with pytest.raises(ReweighError, match=r"of a catalog, and .* is none"):
         list(find_images(source, Findings(), split="val"))
 
 

@@ -148,6 +148,18 @@ def test_the_settings_of_a_run_are_kept_where_none_are_given(checked: tuple[Path
     assert recipe_for(Source(path=photos), None, [], folder / "nothing-here").weights.use == ("auto",)
 
 
+def test_changes_of_a_run_start_from_its_own_settings(checked: tuple[Path, list[str]], photos: Path) -> None:
+    folder, _ = checked
+    for output in (None, folder / "another"):
+        changed = recipe_for(Source(path=folder), None, ["seed=4"], output)
+        assert (changed.seed, changed.backbone.name, changed.evidence.n_folds) == (4, "pixels", 3)
+    assert recipe_for(Source(path=folder), "baseline", ["seed=4"], None).backbone.name != "pixels"
+    for source in (Source(path=folder), Source(path=photos)):
+        more = recipe_for(source, None, [], folder, ["backbone.input_size=4 seed=1", "seed=2"])
+        assert more.models == ({"backbone": {"input_size": 4}, "seed": 1}, {"seed": 2})
+        assert more.backbone.name == "pixels"
+
+
 def test_a_table_that_a_person_edited_is_left_alone_until_the_verdicts_change(copied: Path) -> None:
     (copied / "verdicts.csv").write_text("my own notes")
     check(Source(path=copied), read_recipe("auto", CHANGES))

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from reweigh.errors import ReweighError
-from reweigh.runs.recipe import overridden, read_recipe, recipe_from, write_recipe
+from reweigh.runs.recipe import changed_recipe, overridden, read_recipe, recipe_from, write_recipe
 from reweigh.runs.resolve import resolve
 from reweigh.runs.run import run
 from reweigh.runs.source import Source
@@ -124,6 +124,24 @@ def test_a_mistake_in_a_round_is_found_before_any_work() -> None:
         recipe_from({"rounds": [{}, {"weights": {"usee": ["auto"]}}]})
     with pytest.raises(ReweighError, match=r"models, number 1: evaluation is the same for all rounds and models"):
         recipe_from({"models": [{"evaluation": {"n_draws": 200}}]})
+    for changes in ({"weights": {"use": ["auto"]}}, {"targets": {"policy": "bootstrap"}}, {"evidence": {"n_folds": 3}}):
+        with pytest.raises(
+            ReweighError, match=r"models, number 2: .* is trained on the weights and targets of the last round"
+        ):
+            recipe_from({"models": [{}, changes]})
+
+
+def test_models_are_added_once() -> None:
+    one = read_recipe("auto", ["seed=3"], ["backbone.name=resnet50", "seed=1", "seed=1"])
+    assert one.models == ({"backbone": {"name": "resnet50"}}, {"seed": 1})
+    assert changed_recipe(one, [], ["seed=1", "probe.l2=.5 seed=2"]).models[2:] == ({"probe": {"l2": 0.5}, "seed": 2},)
+    for text, message in (
+        ("seed", "--model takes KEY=VALUE"),
+        ("seed='1", r"--model .*quotation"),
+        ("sede=1", "No setting sede"),
+    ):
+        with pytest.raises(ReweighError, match=message):
+            read_recipe("auto", [], [text])
 
 
 def test_what_a_kill_left_published_is_replaced_by_what_the_stage_made(tmp_path: Path) -> None:

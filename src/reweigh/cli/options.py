@@ -23,7 +23,7 @@ Output = Annotated[
 Recipe = Annotated[
     str | None,
     typer.Option(
-        "--recipe", metavar="NAME|FILE", help="A recipe by name, or a TOML file; `auto` where not said, or that of the run.",
+        "--recipe", metavar="NAME|FILE", help="A recipe by name, or a TOML file; where not said, that of DATA where it is a run, else `auto`.",
         show_default=False,
     ),
 ]  # fmt: skip

@@ -36,6 +36,14 @@ def run(
     recipe: Recipe = None,
     output: Output = None,
     changes: Set = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--model",
+            metavar="KEY=VALUE",
+            help="A further model on the same weights, changed so; 'backbone.name=resnet50 seed=1' changes two settings. Repeat for more.",
+        ),
+    ] = None,
     plan: Plan = False,
     redo: Annotated[
         str | None,
@@ -62,8 +70,8 @@ def run(
     `torchrun --nproc-per-node 4 -m reweigh run ...`.
 
     The same command in the same folder goes on where it stopped and repeats nothing; after `reweigh check` it goes on from
-    there. Where DATA has no test images,
-    10 % of each class are set aside. *Agreement* is against the labels given; *accuracy* only against checked ones.
+    there; where DATA is a run, `--set` changes its settings. Where DATA has no test images, 10 % of each class are set
+    aside. *Agreement* is against the labels given; *accuracy* only against checked ones.
     """
     from reweigh.runs.opening import recipe_for
     from reweigh.runs.source import Source
@@ -71,7 +79,7 @@ def run(
     with joined(ranks := ranks_of_environment()):
         with together(ranks):
             source = Source(path=data, layout=layout, options=layout_options(column, tar, labels, no_hash, option))
-            requested = recipe_for(source, recipe, changes or [], output)
+            requested = recipe_for(source, recipe, changes or [], output, model or [])
         if plan:
             with together(ranks):
                 if ranks.is_first:

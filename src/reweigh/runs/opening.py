@@ -25,9 +25,9 @@ from reweigh.runs.folder import (
     write_resolved,
 )
 from reweigh.runs.lock import locked
-from reweigh.runs.recipe import Recipe, read_recipe
+from reweigh.runs.recipe import Recipe, changed_recipe, read_recipe
 from reweigh.runs.resolve import device_of, resolve, set_threads
-from reweigh.runs.source import Source, catalog_of, original, output_of
+from reweigh.runs.source import Source, catalog_of, is_run, original, output_of
 from reweigh.runs.work import Work
 
 Say = Callable[[str], None]
@@ -45,16 +45,22 @@ class Opened:
     ranks: Ranks = ALONE
 
 
-def recipe_for(source: Source, name: str | None, changes: Sequence[str], output: Path | None) -> Recipe:
-    """The recipe of this name with these changes; where neither is given, the one that the run was asked for before.
+def recipe_for(
+    source: Source, name: str | None, changes: Sequence[str], output: Path | None, models: Sequence[str] = ()
+) -> Recipe:
+    """The recipe of this name with these changes and further models; where no name is given, that of the run which is gone on with.
 
-    Without it, going on in a run that was made with other settings would throw its features away.
+    That is DATA where it is a run, whatever is changed; else the run at `output` where no setting of it is: other ones would throw its
+    features away.
     """
+    before = None
     if name is None and not changes:
         before = requested_before(output_of(source, output))
-        if before is not None:
-            return before
-    return read_recipe(name or DEFAULT_RECIPE, changes)
+    if name is None and before is None and is_run(source.path):
+        before = requested_before(source.path)
+    if before is not None:
+        return changed_recipe(before, changes, models)
+    return read_recipe(name or DEFAULT_RECIPE, changes, models)
 
 
 @contextmanager

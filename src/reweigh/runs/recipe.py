@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
@@ -132,16 +133,41 @@ def recipe_names() -> list[str]:
     )
 
 
-def read_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
-    """The recipe of this name, or of this TOML file, with `a.b=c` overrides applied.
+def read_recipe(name: str, overrides: Sequence[str] = (), models: Sequence[str] = ()) -> Recipe:
+    """The recipe of this name, or of this TOML file, with `a.b=c` overrides applied and further models added.
 
+    models: each the changes of one further model, `backbone.name=resnet50 seed=1`; one that the recipe has is not added again.
     Raises ReweighError for a name that is neither, broken TOML (with its line), an unknown or mistyped key (with its
     full path and the nearest names) and a value out of range.
     """
-    values = _parse(_recipe_text(name), where=name)
+    return _changed(_parse(_recipe_text(name), where=name), overrides, models)
+
+
+def changed_recipe(recipe: Recipe, overrides: Sequence[str] = (), models: Sequence[str] = ()) -> Recipe:
+    """The recipe with `a.b=c` overrides applied and further models added; same errors as `read_recipe`."""
+    return _changed(asdict(recipe), overrides, models)
+
+
+def _changed(values: dict[str, Any], overrides: Sequence[str], models: Sequence[str]) -> Recipe:
     for override in overrides:
         _override(values, override)
+    if models:
+        there_are = list(values.get("models", ()))
+        for one in map(_changes_of_model, models):
+            there_are += [] if one in there_are else [one]
+        values["models"] = there_are
     return recipe_from(values)
+
+
+def _changes_of_model(text: str) -> dict[str, Any]:
+    try:
+        words = shlex.split(text)
+    except ValueError as cause:
+        raise ReweighError(f"--model {text}: {cause}.") from cause
+    changes: dict[str, Any] = {}
+    for word in words:
+        _override(changes, word, option="--model")
+    return changes
 
 
 def recipe_from(values: Mapping[str, Any]) -> Recipe:
@@ -150,10 +176,21 @@ def recipe_from(values: Mapping[str, Any]) -> Recipe:
     for name in ("rounds", "models"):
         for number, changes in enumerate(getattr(recipe, name)):
             try:
+                if name == "models":
+                    _check_model(changes)
                 overridden(recipe, changes)
             except ReweighError as cause:
                 raise ReweighError(f"{name}, number {number + 1}: {cause}") from cause
     return recipe
+
+
+def _check_model(changes: Mapping[str, Any]) -> None:
+    for name in ("evidence", "weights", "targets"):
+        if name in changes:
+            raise ReweighError(
+                f"{name} cannot be changed here: a further model is trained on the weights and targets of the last round. Set {name} for the run, "
+                "in a round, or in a run of its own."
+            )
 
 
 def overridden(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
@@ -225,18 +262,18 @@ def _parse(text: str, *, where: str) -> dict[str, Any]:
         raise ReweighError(f"{where} is not valid TOML: {cause}.") from cause
 
 
-def _override(values: dict[str, Any], override: str) -> None:
+def _override(values: dict[str, Any], override: str, *, option: str = "--set") -> None:
     """Write one `a.b=c` into the nested values."""
     path, equals, text = override.partition("=")
     keys = [key.strip() for key in path.split(".")]
     if not equals or not all(keys):
-        raise ReweighError(f"--set takes KEY=VALUE, such as backbone.name=resnet50; found {override!r}.")
+        raise ReweighError(f"{option} takes KEY=VALUE, such as backbone.name=resnet50; found {override!r}.")
     *outer, last = keys
     inner = values
     for key in outer:
         inner = inner.setdefault(key, {})
         if not isinstance(inner, dict):
-            raise ReweighError(f"--set {override}: {key!r} is a setting with a value, not a group of settings.")
+            raise ReweighError(f"{option} {override}: {key!r} is a setting with a value, not a group of settings.")
     inner[last] = _value(keys, text.strip())
 
 
