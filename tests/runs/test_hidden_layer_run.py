@@ -53,6 +53,23 @@ def trained(photos: Path) -> Path:
     return photos.parent / "run"
 
 
+def test_bags_are_told_on_the_page_and_in_the_card(photos: Path, tmp_path: Path) -> None:
+    bags = [*SETTINGS, "hidden_layer.bags.size=2", "training.baseline=false"]
+    run(Source(path=photos), read_recipe("auto", bags), output=tmp_path / "run")
+    said = "bags of 2 images too, by attention; the last layer is that of single images"
+    page, card = (tmp_path / "run" / "report.html").read_text(), (tmp_path / "run" / "model" / "README.md").read_text()
+    assert said in page and said in card
+    assert "Image saliency" in page and "Highest of all" in page and "Lowest of all" in page
+
+
+def test_bags_that_a_linear_head_has_not_are_told(photos: Path, tmp_path: Path) -> None:
+    settings = [change for change in SETTINGS if not change.startswith("hidden_layer")]
+    made = run(
+        Source(path=photos), read_recipe("balance", [*settings, "finetune.bags.size=2"]), output=tmp_path / "run"
+    )
+    assert any(note.startswith("no bags: a linear head on features has none") for note in made.notes)
+
+
 def test_a_run_leaves_a_model_figures_of_it_and_of_the_one_without_weights(trained: Path) -> None:
     metrics = json.loads((trained / "metrics.json").read_text())
     assert metrics["training"]["mode"] == "probe" and metrics["training"]["hidden"] == 24

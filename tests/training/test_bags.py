@@ -9,11 +9,15 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 
 from reweigh.errors import ReweighError
 from reweigh.images.settings import AugmentationSettings
-from reweigh.training.bags import BagHead, bag_plan
+from reweigh.ranks import ALONE
+from reweigh.training.bags import BagHead, bag_plan, first_counted_epoch
+from reweigh.training.classifier import Classifier
 from reweigh.training.settings import BagSettings, FinetuneSettings
+from reweigh.training.stepping import Stepper
 
 
 def head_by_hand(pooling: str) -> BagHead:
@@ -55,6 +59,35 @@ def test_the_papers_arithmetic_of_bags_is_off() -> None:
     """30 % of representative images: a bag of 3 has one with 1 - .7^3 = 65.7 %; the 97 % of the paper need 70 %."""
     assert pytest.approx(0.657) == 1 - 0.7**3
     assert pytest.approx(0.973) == 1 - 0.3**3
+
+
+def test_a_bags_loss_has_the_mean_weight_of_its_rows_by_hand() -> None:
+    """Both heads give their input: own losses by w, and 3 x the mean weight x each bag's, (1, 2, 3) and (0, 0, 3) being 6 and 3."""
+    bags = BagSettings(size=3, pooling="mean", weight=0.5)
+    classifier = Classifier(nn.Identity(), d=2, k=2, dropout=0.0, bags=bags)
+    with torch.no_grad():
+        for layer in (classifier.head, classifier.bag.fc4):  # type: ignore[union-attr]
+            layer.weight.copy_(torch.eye(2))
+            layer.bias.zero_()
+    stepper = Stepper(
+        classifier, nn.Identity(), FinetuneSettings(bags=bags), total=1, batch=6, device="cpu", precision="float32", ranks=ALONE
+    )  # fmt: skip
+    features = torch.tensor([[2.0, 0.0], [1.0, 0.0], [0.0, 0.0], [0.0, 4.0], [0.0, 1.0], [0.0, 1.0]])
+    weights, labels = torch.tensor([1.0, 2.0, 3.0, 0.0, 0.0, 3.0]), torch.tensor([0, 0, 0, 1, 1, 1])
+    total = stepper.step([(features, labels, weights)], step=0, seed=0, n_steps=1, weight=9.0)
+    own = sum(w * math.log1p(math.exp(-margin)) for w, margin in ((1, 2), (2, 1), (3, 0), (3, 1)))
+    of_bags = 6 * math.log1p(math.exp(-1)) + 3 * math.log1p(math.exp(-2))
+    assert total[0].item() == pytest.approx(own + 0.5 * of_bags, rel=1e-5)
+    assert total[1].item() == 9
+
+
+@pytest.mark.parametrize(("epochs", "first"), [(1, 0), (2, 0), (3, 0), (5, 0), (6, 3), (8, 3), (9, 6)])
+def test_saliency_counts_from_the_last_whole_reading_of_the_anchors(epochs: int, first: int) -> None:
+    assert first_counted_epoch(epochs, 3) == first
+    if epochs >= 3:
+        labels, weights = np.arange(41) % 4, np.ones(41)
+        anchors = {int(bag[0]) for epoch in range(first, epochs) for bag in plan(labels, weights, size=3, epoch=epoch)}
+        assert anchors == set(range(41))
 
 
 def plan(labels: np.ndarray, weights: np.ndarray, *, size: int, epoch: int, is_drawn: bool = False) -> np.ndarray:

@@ -131,19 +131,36 @@ def test_with_weights_the_same_without_them_is_kept_for_comparison(tmp_path: Pat
     assert (tmp_path / "weighed" / "made" / "baseline-log.jsonl").is_file()
 
 
-@pytest.mark.parametrize(("weights", "last"), [(None, "bag.fc4"), (np.ones(N), "head")])
+@pytest.mark.parametrize(
+    ("weights", "last"), [(None, "bag"), (np.ones(N), "bag"), (np.arange(N) % 2 + 1.0, "instance")]
+)
 @pytest.mark.parametrize("pooling", ["attention", "mean"])
 def test_bags_say_how_much_each_image_speaks_and_which_layer_classifies(
     pooling: str, weights: np.ndarray | None, last: str, tmp_path: Path
 ) -> None:
     given = inputs(weights=weights, layer={"bags": BagSettings(size=2, pooling=pooling), "epochs": 6})  # type: ignore[arg-type]
     facts, _ = trained(tmp_path, given)
-    assert facts["last_layer"] == last
+    assert facts["bags"] == {"size": 2, "pooling": pooling, "last_layer": last}
     table = pq.read_table(tmp_path / "made" / "saliency.parquet")
     assert table["uid"].to_pylist() == [f"image {row}" for row in range(N)]
     found = table["saliency"].to_numpy()
-    assert np.nanmean(found) == pytest.approx(1, abs=0.15)
-    assert (np.nanstd(found) < 1e-6) == (pooling == "mean")
+    assert np.mean(found) == pytest.approx(1, abs=0.15)  # six epochs of bags of two: every image was in one
+    told = facts["saliency"]
+    assert (told["n"], told["missing"], sum(told["counts"])) == (N, 0, N)
+    assert told["highest"][0] == [int(found.argmax()), pytest.approx(found.max(), abs=1e-4)]
+    assert told["lowest"][0][1] == pytest.approx(found.min(), abs=1e-4) and len(told["lowest"]) == 6
+    assert (np.std(found) < 1e-6) == (pooling == "mean")
+
+
+def test_what_is_compared_has_the_same_last_layer(tmp_path: Path) -> None:
+    """The layer of single images beside weights: also of the training without them, which alone would end in that of bags."""
+    weights = np.random.default_rng(1).uniform(0, 2, N)
+    bags = {"bags": BagSettings(size=2)}
+    trained(tmp_path / "weighed", inputs(weights=weights, with_baseline=True, layer=bags))
+    _, plain = trained(tmp_path / "plain", inputs(layer={"bags": BagSettings(size=2, test="instance")}))
+    baseline = read_baseline(tmp_path / "weighed" / "made")
+    assert baseline is not None
+    np.testing.assert_array_equal(baseline.weight, plain.weight)
 
 
 def test_soft_targets_of_one_class_are_the_labels(tmp_path: Path) -> None:

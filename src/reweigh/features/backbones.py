@@ -22,12 +22,14 @@ DEFAULTS = {
 """Kind of device -> what `auto` means on it. The ViT's own 518 pixels would cost seven times as much as 224."""
 
 
-def resolve_backbone(settings: BackboneSettings, *, device: str, is_pretrained: bool = True) -> BackboneSettings:
+def resolve_backbone(
+    settings: BackboneSettings, *, device: str, is_pretrained: bool = True, key: str = "backbone.name"
+) -> BackboneSettings:
     """The settings with `auto`, the weights' tag and the input size said; checks at once that the weights can be had.
 
     A local folder's path becomes absolute; one that a `pixels` run wrote becomes `pixels`. The network is asked at most
     one question, and only where the weights are not cached. Not `is_pretrained`: weights are not looked for at all, and
-    a name without a tag stays without one, as it names no weights.
+    a name without a tag stays without one, as it names no weights. key: the setting that names it, for errors.
     Raises ReweighError for an unknown name (with the nearest ones), a folder that is no model, weights out of reach.
     """
     if settings.name == "auto":
@@ -38,8 +40,8 @@ def resolve_backbone(settings: BackboneSettings, *, device: str, is_pretrained: 
     if settings.name.startswith(LOCAL):
         return _resolve_folder(settings, is_pretrained=is_pretrained)
     if settings.name.startswith(HUB):
-        return _resolve_hub(settings, is_pretrained=is_pretrained)
-    return _resolve_timm(settings, is_pretrained=is_pretrained)
+        return _resolve_hub(settings, is_pretrained=is_pretrained, key=key)
+    return _resolve_timm(settings, is_pretrained=is_pretrained, key=key)
 
 
 def _resolve_folder(settings: BackboneSettings, *, is_pretrained: bool) -> BackboneSettings:
@@ -65,15 +67,15 @@ def _resolve_folder(settings: BackboneSettings, *, is_pretrained: bool) -> Backb
     return replace(settings, name=f"{LOCAL}{folder}", input_size=settings.input_size or int(size))
 
 
-def _resolve_hub(settings: BackboneSettings, *, is_pretrained: bool) -> BackboneSettings:
+def _resolve_hub(settings: BackboneSettings, *, is_pretrained: bool, key: str) -> BackboneSettings:
     repository = settings.name.removeprefix(HUB)
     is_here = hub_folder(settings.name) if is_pretrained else weights.cached_hub_file(repository, "config.json")
     if is_here is None:
-        weights.check_within_reach(settings.name, {"hf_hub_id": repository})
+        weights.check_within_reach(settings.name, {"hf_hub_id": repository}, key=key)
     return settings
 
 
-def _resolve_timm(settings: BackboneSettings, *, is_pretrained: bool) -> BackboneSettings:
+def _resolve_timm(settings: BackboneSettings, *, is_pretrained: bool, key: str) -> BackboneSettings:
     library = timm()
     name, _, tag = settings.name.partition(".")
     if "/" in settings.name or ":" in settings.name or not library.is_model(name):
@@ -96,5 +98,5 @@ def _resolve_timm(settings: BackboneSettings, *, is_pretrained: bool) -> Backbon
         return replace(settings, input_size=size)
     full = f"{name}.{config['tag']}" if config.get("tag") else name
     if weights.cached_weights(config) is None:
-        weights.check_within_reach(full, config)
+        weights.check_within_reach(full, config, key=key)
     return replace(settings, name=full, input_size=size)

@@ -41,24 +41,25 @@ def cached_hub_file(repository: str, name: str) -> Path | None:
     return Path(found) if isinstance(found, str) else None
 
 
-def check_within_reach(name: str, config: Mapping[str, Any]) -> None:
-    """Return where weights that are not cached can be fetched; else raise ReweighError in one line, within seconds."""
+def check_within_reach(name: str, config: Mapping[str, Any], *, key: str) -> None:
+    """Return where weights that are not cached can be fetched; else raise ReweighError in one line, within seconds.
+
+    key: the setting that names them, for the error.
+    """
+    what_to_do = f"Set {key}=local-dir:FOLDER (config.json and model.safetensors), or run once with network."
     repository, url = config.get("hf_hub_id"), config.get("url")
     if not repository and not url:
         raise ReweighError(
-            f"No pretrained weights for backbone {name!r}: timm has the architecture alone. {WHAT_TO_DO}"
+            f"No pretrained weights for backbone {name!r}: timm has the architecture alone. {what_to_do}"
         )
     from huggingface_hub import constants, get_token
 
     if repository and constants.HF_HUB_OFFLINE:
-        raise ReweighError(f"{_lacking(name)} and HF_HUB_OFFLINE is set. {WHAT_TO_DO}")
+        raise ReweighError(f"{_lacking(name)} and HF_HUB_OFFLINE is set. {what_to_do}")
     address = f"{constants.ENDPOINT}/api/models/{str(repository).partition('@')[0]}" if repository else url
     answer = _answer(str(address), get_token() if repository else None)
     if answer is not None:
-        raise ReweighError(f"{_lacking(name)} and {answer}. {WHAT_TO_DO}")
-
-
-WHAT_TO_DO = "Set backbone.name=local-dir:FOLDER (config.json and model.safetensors), or run once with network."
+        raise ReweighError(f"{_lacking(name)} and {answer}. {what_to_do}")
 
 
 def _lacking(name: str) -> str:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from reweigh.catalog.tables import ImageLocation
 from reweigh.report.verdict_records import VerdictsData
-from reweigh.report.weight_records import Challenge, Comparison, Explanation, MatchData, WeightsData
+from reweigh.report.weight_records import Challenge, Comparison, Explanation, ScoredData, WeightsData
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +86,9 @@ class ReportData:
     """Without and with weights; empty in a run without."""
     challenges: tuple[Challenge, ...] = ()
     weights: WeightsData | None = None
-    matches: MatchData | None = None
-    """None in a run without the weigher `image_text`."""
+    matches: ScoredData | None = None
+    """Image-text matching; None in a run without the weigher `image_text`."""
+    saliency: ScoredData | None = None
+    """None in a run without bags."""
     verdicts: VerdictsData | None = None
     """None in a run of an earlier version, which made none"""

@@ -11,6 +11,7 @@ from reweigh.report.sections.image_text import image_text
 from reweigh.report.sections.labels import labels
 from reweigh.report.sections.results import results
 from reweigh.report.sections.review import review
+from reweigh.report.sections.saliency import saliency
 from reweigh.report.sections.section import Section
 from reweigh.report.sections.weights import weights
 
@@ -20,7 +21,8 @@ SECTIONS: dict[str, Section] = {
     "results": Section("Results", "results.html", results),
     "challenges": Section("Five challenges", "challenges.html", challenges),
     "weights": Section("Weights", "weights.html", weights),
-    "image_text": Section("Image and label text", "image_text.html", image_text),
+    "image_text": Section("Image and label text", "scored.html", image_text),
+    "saliency": Section("Image saliency", "scored.html", saliency),
     "gallery": Section("Images by class", "gallery.html", gallery),
     "classes": Section("Classes", "classes.html", classes),
     "confusions": Section("Confusions", "confusions.html", confusions),

@@ -182,7 +182,7 @@ class Explanation:
 
 @dataclass(frozen=True, kw_only=True)
 class Scored:
-    """An image and how well it matches its label's text."""
+    """An image and a score of it."""
 
     uid: str
     location: ImageLocation
@@ -192,21 +192,22 @@ class Scored:
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreBin:
-    """Images whose score lies in an interval."""
+    """Images of a kind of score."""
 
     name: str
-    """`0.9 to 1`"""
+    """`Score 0.9 to 1`"""
     n: int
     images: tuple[Scored, ...]
-    """Some of them, drawn at random, best first."""
+    """Some of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class MatchData:
-    """The section on image-text matching."""
+class ScoredData:
+    """A section on scores of images."""
 
     said: str
-    """What was learnt from, and what labels are known by."""
+    """What the score is and where it comes from."""
+    unit: str
+    """`cosines`"""
     histogram: Histogram
-    """Of the cosines, -1 to 1"""
     bins: tuple[ScoreBin, ...]

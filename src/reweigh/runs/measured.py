@@ -81,9 +81,13 @@ def measure(
     }
 
 
-def training_notes(trained: dict[str, Any]) -> list[str]:
-    """What the user should know of a training: images that could not be read any more, a batch that was lowered."""
+def training_notes(trained: dict[str, Any], *, asks_for_bags: bool = False) -> list[str]:
+    """What the user should know of a training: images that could not be read any more, a batch that was lowered, bags that it has not."""
     notes = []
+    if asks_for_bags and trained["mode"] == "probe" and not trained.get("hidden"):
+        notes.append(
+            "no bags: a linear head on features has none; hidden_layer.width=512 or training.mode=finetune trains with them"
+        )
     if trained.get("unreadable"):
         notes.append(
             f"{trained['unreadable']:,} images have become unreadable since they were indexed; nothing was learnt from them"

@@ -26,15 +26,25 @@ def model_facts(recipe: Recipe, metrics: dict[str, Any], *, data: str, weighers:
 def training_said(recipe: Recipe, training: dict[str, Any]) -> str:
     """How the classifier was made, in words."""
     if training.get("hidden"):
-        return (
-            f"a hidden layer of {training['hidden']:,} units and a last layer on features; the network stayed as it was"
-        )
+        return f"a hidden layer of {training['hidden']:,} units and a last layer on features; the network stayed as it was{bags_said(training)}"
     if training["mode"] == "probe":
         return "a linear last layer on features; the network stayed as it was"
     settings = recipe.finetune
     epochs = "1 epoch" if settings.epochs == 1 else f"{settings.epochs} epochs"
     averaged = ", its weights averaged over the steps" if settings.averaging else ""
-    return f"the whole network on the images, {epochs}, {training['batch']:,} images a step{averaged}"
+    return (
+        f"the whole network on the images, {epochs}, {training['batch']:,} images a step{averaged}{bags_said(training)}"
+    )
+
+
+def bags_said(training: dict[str, Any]) -> str:
+    """`; bags of 3 images too, by attention; the last layer is that of bags`, nothing without bags."""
+    if "bags" not in training:
+        return ""
+    bags = training["bags"]
+    how = "by attention" if bags["pooling"] == "attention" else "by their mean"
+    whose = "single images" if bags["last_layer"] == "instance" else "bags"
+    return f"; bags of {bags['size']} images too, {how}; the last layer is that of {whose}"
 
 
 def _weighing(weighers: Sequence[str], weights: dict[str, Any] | None) -> str:

@@ -20,12 +20,12 @@ from reweigh.report.page import render
 from reweigh.report.records import ReportData
 from reweigh.runs.folder import stored_recipe
 from reweigh.runs.measured import metrics_lines, notes_of
-from reweigh.runs.model_facts import training_said
+from reweigh.runs.model_facts import bags_said, training_said
 from reweigh.runs.page_challenges import Diagnosed, challenges
 from reweigh.runs.page_headline import cards, headline
 from reweigh.runs.page_images import Seen, class_images
-from reweigh.runs.page_matches import match_data
 from reweigh.runs.page_results import comparisons
+from reweigh.runs.page_scores import match_data, saliency_data
 from reweigh.runs.page_verdicts import page_verdicts, verdicts_data
 from reweigh.runs.page_weights import weights_data
 from reweigh.runs.recipe import Recipe, last_round
@@ -103,7 +103,8 @@ def gather(run: Path, recipe: Recipe) -> ReportData:
         comparisons=comparisons(metrics),
         challenges=() if diagnosed is None else challenges(diagnosed),
         weights=None if weighing is None else weights_data(weighing, catalog, names, metrics),
-        matches=None if weighing is None else match_data(weighing, catalog, names),
+        matches=None if weighing is None else match_data(weighing.facts, catalog, names),
+        saliency=saliency_data(metrics, catalog, names),
         verdicts=None
         if judged_labels is None
         else verdicts_data(judged_labels, catalog, held_out, n_images=recipe.report.images_to_review),
@@ -152,9 +153,7 @@ def _classifier(recipe: Recipe, metrics: dict[str, Any]) -> str:
     if trained is not None and trained["mode"] != "probe":
         return f"{trained['network']}: {training_said(recipe, trained)}, weights on the {recipe.finetune.weights_on}"
     if trained is not None and trained.get("hidden"):
-        return (
-            f"probe with a hidden layer of {trained['hidden']:,} units, weights on the {recipe.hidden_layer.weights_on}"
-        )
+        return f"probe with a hidden layer of {trained['hidden']:,} units, weights on the {recipe.hidden_layer.weights_on}{bags_said(trained)}"
     if recipe.probe.l2:
         return f"linear probe, l2 {recipe.probe.l2:g}"
     return f"linear probe, l2 {metrics['held_out']['l2']:g} chosen by held-out loss"

@@ -16,6 +16,15 @@ from reweigh.runs import diagnosis
 from reweigh.runs.recipe import Recipe
 from reweigh.runs.stored_weighing import StoredWeighing
 
+LOOKS = {
+    "density": "images in the dense core of their class count more",
+    "curriculum": "images in the dense core of their class count more",
+    "clusters": "images in clusters that their class fills count more",
+    "cluster_weight": "each cluster of a class has a weight of its own",
+    "cluster_emphasis": "images where classes are confused count more",
+}
+"""Weighers that look at clusters, and what they do."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Diagnosed:
@@ -63,8 +72,8 @@ def _imbalance(found: Diagnosed) -> Challenge:
 
 
 def _diversity(found: Diagnosed) -> Challenge:
-    used = [name for name in ("density", "curriculum") if name in found.weighing.facts["factors"]]
-    remedy = f"{', '.join(used) or 'density'}: images in the dense core of their class count more"
+    used = [name for name in LOOKS if name in found.weighing.facts["factors"]]
+    remedy = "; ".join(f"{name}: {LOOKS[name]}" for name in used or ["clusters"])
     piece = found.density or found.neighbours
     if piece is None:
         return Challenge(

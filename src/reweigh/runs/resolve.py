@@ -94,7 +94,9 @@ def resolve_network(settings: FinetuneSettings, backbone: BackboneSettings, *, d
         )
     if own:
         return settings.network
-    return resolve_backbone(settings.network, device=device, is_pretrained=settings.needs_pretrained)
+    return resolve_backbone(
+        settings.network, device=device, is_pretrained=settings.needs_pretrained, key="finetune.network.name"
+    )
 
 
 def network_of(recipe: Recipe) -> BackboneSettings:

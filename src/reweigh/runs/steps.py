@@ -135,7 +135,7 @@ def training_stage(
         trained = TRAINERS[way](inputs, target, workspace, key=hash_of(reads), progress=work.progress)
         if work.ranks.is_first:
             write_json(target / "training.json", trained)
-        return training_notes(trained)
+        return training_notes(trained, asks_for_bags=bool(recipe.finetune.bags.size))
 
     stage = Stage(name=TRAINING, reads=reads, make=make, is_shared=True)
     _refuse_other_training(work, stage)

@@ -17,8 +17,8 @@ class TargetSettings:
     policy: Literal["keep", "bootstrap", "per_row"] = "keep"
     """`keep`: the label; `bootstrap`: the label's share is `beta` (Reed et al. 2014; URNet eq. 10); `per_row`: it is the image's credibility."""
     source: Literal["weighted", "held_out", "baseline", "current"] = "weighted"
-    """Whose predictions: held out, of probes with the weights (best by far); held out, without them; the model without weights on the
-    images it learnt from (URNet's paper); the model itself, refitted three times (URNet's slides)."""
+    """Whose predictions: held out, of probes with the weights (best by far); held out, without them; a probe without weights on
+    the images it learnt from (URNet's paper); the weighted probe itself, refitted three times (URNet's slides). Probes also where a network is trained."""
     form: Form = "soft"
     """All probabilities; `hard`: the most probable class alone, as URNet does; `top_k`: the largest `top`, to sum 1 (SINet)."""
     beta: float = 0.8

@@ -96,8 +96,16 @@ def _drawn_mates(
     return order[start[:, None] + taken[:, 1:]]
 
 
+def first_counted_epoch(epochs: int, size: int) -> int:
+    """The epoch that saliency is averaged from, so that every image was an anchor since: that of the last whole reading of all anchors.
+
+    Of fewer epochs than such a reading takes, the first one; then some images may have been in no bag.
+    """
+    return max(epochs // size - 1, 0) * size
+
+
 class Saliency:
-    """How much each image speaks for its class within bags: size x its share, averaged over the last epoch; 1 is as much as its mates."""
+    """How much each image speaks for its class within bags: size x its share, averaged over the last epochs; 1 is as much as its mates."""
 
     def __init__(self, n: int, size: int) -> None:
         self.size = size

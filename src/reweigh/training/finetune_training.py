@@ -27,6 +27,8 @@ from reweigh.training.training_log import LOG
 BASELINE_MODEL = "baseline"
 """Model folder of the network trained without weights."""
 SALIENCY = "saliency.parquet"
+EXAMPLES, HISTOGRAM_BINS = 6, 40
+"""Of the saliency, for the page"""
 
 
 def train_finetuned(
@@ -44,13 +46,16 @@ def train_finetuned(
             'finetune.start = "baseline" goes on from a network trained without weights, but this recipe has none; set weights.use, or '
             'finetune.start = "backbone".'
         )
+    last = last_layer(
+        on.settings.bags, is_weighted=weighs(inputs.weights)
+    )  # the same of both: weights are compared, not heads
     before = None
     if not inputs.is_plain and (inputs.with_baseline or starts_there):
         plain = replace(inputs, targets=inputs.labels, weights=None)
         before = finetune(
             finetune_task(plain, on, None, _first(inputs, on)), workspace / "baseline", key=f"{key}-baseline", name="baseline", progress=progress
         )  # fmt: skip
-        _write(plain, on, before, folder / BASELINE_MODEL, workspace / "baseline")
+        _write(plain, on, before, last, folder / BASELINE_MODEL, workspace / "baseline")
     start = before.tensors if starts_there and before is not None else _first(inputs, on)
     trained = finetune(
         finetune_task(inputs, on, inputs.weights, start),
@@ -59,11 +64,39 @@ def train_finetuned(
         name="training",
         progress=progress,
     )
-    _write(inputs, on, trained, folder / "model", workspace / "model")
-    if trained.saliency is not None and inputs.ranks.is_first:
-        write_saliency(inputs, trained.saliency, folder)
-    told = {"last_layer": last_layer(inputs, on.settings.bags)} if on.settings.bags.size else {}
-    return {"mode": "finetune", **trained.facts, **told}
+    _write(inputs, on, trained, last, folder / "model", workspace / "model")
+    return {"mode": "finetune", **trained.facts, **told_of_bags(inputs, on.settings.bags, trained.saliency, folder)}
+
+
+def told_of_bags(
+    inputs: TrainingInputs, bags: BagSettings, saliency: NDArray[np.float64] | None, folder: Path
+) -> dict[str, Any]:
+    """What was done with bags, as JSON; nothing without. The saliency is written into `folder`."""
+    if saliency is None:
+        return {}
+    if inputs.ranks.is_first:
+        write_saliency(inputs, saliency, folder)
+    last = last_layer(bags, is_weighted=weighs(inputs.weights))
+    return {
+        "bags": {"size": bags.size, "pooling": bags.pooling, "last_layer": "instance" if last == HEAD else "bag"},
+        "saliency": saliency_facts(saliency, inputs.rows, size=bags.size),
+    }
+
+
+def saliency_facts(saliency: NDArray[np.float64], rows: NDArray[np.int64], *, size: int) -> dict[str, Any]:
+    """Of the saliency (n,) of these rows of the catalog, as JSON: histogram over 0 to `size`, and the rows where it is largest and least."""
+    known = np.flatnonzero(~np.isnan(saliency))
+    order = known[np.lexsort((rows[known], -saliency[known]))]
+    counts, _ = np.histogram(saliency[known], bins=HISTOGRAM_BINS, range=(0, size))
+    return {
+        "size": size, "n": len(known), "missing": len(saliency) - len(known), "counts": counts.tolist(),
+        "mean": float(saliency[known].mean()) if len(known) else 1.0,
+        "highest": _pairs(order[:EXAMPLES], saliency, rows), "lowest": _pairs(order[::-1][:EXAMPLES], saliency, rows),
+    }  # fmt: skip
+
+
+def _pairs(at: NDArray[np.int64], values: NDArray[np.float64], rows: NDArray[np.int64]) -> list[list[float]]:
+    return [[int(rows[i]), round(float(values[i]), 4)] for i in at]
 
 
 def write_saliency(inputs: TrainingInputs, saliency: NDArray[np.float64], folder: Path) -> None:
@@ -143,11 +176,10 @@ def _head(
     return probe.weight, probe.bias
 
 
-def _write(inputs: TrainingInputs, on: OnImages, made: Finetuned, folder: Path, workspace: Path) -> None:
-    """The network as a model folder, and its log under the folder's name."""
+def _write(inputs: TrainingInputs, on: OnImages, made: Finetuned, last: str, folder: Path, workspace: Path) -> None:
+    """The network with its last layer of this name as a model folder, and its log under the folder's name."""
     if not inputs.ranks.is_first:
         return
-    last = last_layer(inputs, on.settings.bags)
     backbone, head = trained_network(made, on, device="cpu", last=last)
     state = {
         name.removeprefix("backbone."): value for name, value in made.tensors.items() if name.startswith("backbone.")
@@ -159,11 +191,19 @@ def _write(inputs: TrainingInputs, on: OnImages, made: Finetuned, folder: Path, 
     shutil.copyfile(workspace / LOG, folder.parent / (LOG if folder.name == "model" else f"{folder.name}-{LOG}"))
 
 
-def last_layer(inputs: TrainingInputs, bags: BagSettings) -> str:
+def weighs(weights: NDArray[np.floating] | None) -> bool:
+    """Whether images that are learnt from count differently; leaving some out is no weighing."""
+    if weights is None:
+        return False
+    positive = weights[weights > 0]
+    return bool(len(positive) and positive.min() < positive.max())
+
+
+def last_layer(bags: BagSettings, *, is_weighted: bool) -> str:
     """Which linear layer classifies: that of images, or that of bags fed with one image, whose share is then 1."""
     if not bags.size or bags.test == "instance":
         return HEAD
-    return f"{BAG_HEAD}.fc4" if bags.test == "bag" or inputs.weights is None else HEAD
+    return HEAD if bags.test == "auto" and is_weighted else f"{BAG_HEAD}.fc4"
 
 
 def trained_network(made: Finetuned, on: OnImages, *, device: str, last: str = HEAD) -> tuple[Backbone, StoredHead]:

@@ -25,7 +25,7 @@ from reweigh.optimization.schedules import scaled_rate
 from reweigh.probes.soft_targets import SoftTargets
 from reweigh.progress import Progress, silent
 from reweigh.ranks import ALONE, Ranks, summed
-from reweigh.training.bags import Saliency, bag_plan
+from reweigh.training.bags import Saliency, bag_plan, first_counted_epoch
 from reweigh.training.checkpoints import Checkpoint, last_checkpoint, write_checkpoint
 from reweigh.training.classifier import Classifier, make_classifier, memory_format_of, normaliser, put_head, put_tensors
 from reweigh.training.loader import Item, TrainingBatch, training_batches
@@ -97,7 +97,7 @@ class Finetuned:
     facts: dict[str, Any]
     """What was done, as JSON; the same for equal trainings."""
     saliency: NDArray[np.float64] | None = None
-    """(n,) with bags: how much each image spoke for its class in the last epoch, 1 as much as its mates; NaN where it was in no bag."""
+    """(n,) with bags: how much each image spoke for its class in the last epochs, 1 as much as its mates; NaN where it was in no bag."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -267,6 +267,7 @@ class _Training:
         self.rows_at_once = task.settings.micro_batch or schedule.batch // task.ranks.world
         size = task.settings.bags.size
         self.saliency = Saliency(len(task.rows), size) if size else None
+        self.counts_from = first_counted_epoch(schedule.epochs, size) * schedule.n_steps if size else 0
         if size:
             self.rows_at_once -= self.rows_at_once % size
         weights = np.ones(len(task.rows)) if task.weights is None else np.asarray(task.weights, np.float64)
@@ -293,7 +294,7 @@ class _Training:
                     [part_of(self.task, part, self.loss_weights) for part in parts], step=step, seed=task.seed, n_steps=schedule.n_steps,
                     weight=batch_weight or float(self.loss_weights[positions].sum()), shares=shares,
                 ))  # fmt: skip
-                if self.saliency is not None and step >= schedule.total - schedule.n_steps:
+                if self.saliency is not None and step >= self.counts_from:
                     self.saliency.add(positions, torch.cat(shares))
                 if not self._is_due(step):
                     continue

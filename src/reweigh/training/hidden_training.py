@@ -10,8 +10,8 @@ from typing import Any
 from reweigh.features.model_folder import write_model
 from reweigh.images.settings import ImageSettings
 from reweigh.progress import Progress, silent
-from reweigh.training.finetune_training import last_layer, names_of, write_saliency
-from reweigh.training.finetuning import FinetuneTask, finetune
+from reweigh.training.finetune_training import last_layer, names_of, told_of_bags, weighs
+from reweigh.training.finetuning import Finetuned, FinetuneTask, finetune
 from reweigh.training.hidden_settings import GROUP, loop_settings
 from reweigh.training.inputs import TrainingInputs
 from reweigh.training.probe_training import StoredHead, write_baseline
@@ -28,28 +28,33 @@ def train_hidden_layer(
     `workspace` keeps checkpoints: a call with the same `key` goes on where a killed process was. All ranks call this;
     rank 0 writes.
     """
+    bags = inputs.hidden_layer.bags
+    last = last_layer(bags, is_weighted=weighs(inputs.weights))  # the same of both: weights are compared, not heads
     if inputs.with_baseline and not inputs.is_plain:
         plain = replace(inputs, targets=inputs.labels, weights=None)
-        head, _, _ = _trained(plain, workspace / "baseline", key=f"{key}-baseline", name="baseline", progress=progress)
+        head, _ = _trained(
+            plain, last, workspace / "baseline", key=f"{key}-baseline", name="baseline", progress=progress
+        )
         if inputs.ranks.is_first:
             write_baseline(folder, head)
             shutil.copyfile(workspace / "baseline" / LOG, folder / f"baseline-{LOG}")
-    head, facts, saliency = _trained(inputs, workspace / "model", key=key, name="training", progress=progress)
+    head, made = _trained(inputs, last, workspace / "model", key=key, name="training", progress=progress)
     if inputs.ranks.is_first:
         write_model(
             folder / "model", inputs.backbone, head.weight, head.bias, class_names=inputs.classes.names, synsets=inputs.classes.synsets,
             hidden=head.hidden,
         )  # fmt: skip
         shutil.copyfile(workspace / "model" / LOG, folder / LOG)
-        if saliency is not None:
-            write_saliency(inputs, saliency, folder)
-    return facts
+    facts = {name: value for name, value in made.facts.items() if name not in ("network", "unreadable")}
+    return {
+        "mode": "probe", "hidden": inputs.hidden_layer.width, **facts, **told_of_bags(inputs, bags, made.saliency, folder)
+    }  # fmt: skip
 
 
 def _trained(
-    inputs: TrainingInputs, workspace: Path, *, key: str, name: str, progress: Progress
-) -> tuple[StoredHead, dict[str, Any], Any]:
-    """The layers, what was done, and with bags the saliency (n,)."""
+    inputs: TrainingInputs, last: str, workspace: Path, *, key: str, name: str, progress: Progress
+) -> tuple[StoredHead, Finetuned]:
+    """The layers with the last one of this name, and all that was trained."""
     settings = inputs.hidden_layer
     stored = stored_rows(inputs.features, inputs.rows, inputs.weights, width=settings.width, uids=inputs.uids)
     task = FinetuneTask(
@@ -58,9 +63,5 @@ def _trained(
         device=inputs.device, precision="float32", seed=inputs.seed, ranks=inputs.ranks, stored=stored, group=GROUP,
     )  # fmt: skip
     made = finetune(task, workspace, key=key, name=name, progress=progress)
-    last = last_layer(inputs, settings.bags)
     weight, bias = (made.tensors[f"{last}.{part}"].numpy() for part in ("weight", "bias"))
-    head = StoredHead(weight=weight, bias=bias, hidden=folded(stored, made.tensors))
-    facts = {name: value for name, value in made.facts.items() if name not in ("network", "unreadable")}
-    told = {"last_layer": last} if settings.bags.size else {}
-    return head, {"mode": "probe", "hidden": settings.width, **facts, **told}, made.saliency
+    return StoredHead(weight=weight, bias=bias, hidden=folded(stored, made.tensors)), made

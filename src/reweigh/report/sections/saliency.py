@@ -1,0 +1,14 @@
+"""How much images spoke for their class within bags."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from reweigh.report.records import ReportData
+from reweigh.report.scored_images import scored_images
+from reweigh.report.settings import ReportSettings
+
+
+def saliency(data: ReportData, settings: ReportSettings) -> dict[str, Any] | None:
+    """Everything of the section; None in a run without."""
+    return scored_images(data.saliency, settings)
