@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from reweigh.catalog.tables import open_catalog as open_catalog
     from reweigh.evidence.held_out import HeldOut as HeldOut
     from reweigh.evidence.held_out import make_held_out as make_held_out
+    from reweigh.evidence.settings import EvidenceSettings as EvidenceSettings
     from reweigh.features.matrix import ArrayFeatures as ArrayFeatures
     from reweigh.features.store import open_features as open_features
     from reweigh.layouts.table_of_layouts import index as index
@@ -32,6 +33,7 @@ __version__ = "0.1.0"
 _PLACES = {
     "ArrayFeatures": "reweigh.features.matrix",
     "Catalog": "reweigh.catalog.tables",
+    "EvidenceSettings": "reweigh.evidence.settings",
     "HeldOut": "reweigh.evidence.held_out",
     "LabelVerdicts": "reweigh.verdicts.record",
     "Recipe": "reweigh.runs.recipe",

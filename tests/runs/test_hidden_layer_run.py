@@ -59,7 +59,7 @@ def test_bags_are_told_on_the_page_and_in_the_card(photos: Path, tmp_path: Path)
     said = "bags of 2 images too, by attention; the last layer is that of single images"
     page, card = (tmp_path / "run" / "report.html").read_text(), (tmp_path / "run" / "model" / "README.md").read_text()
     assert said in page and said in card
-    assert "Image saliency" in page and "Highest of all" in page and "Lowest of all" in page
+    assert "Image saliency" in page and "Highest of 72 images" in page and "Lowest of 72 images" in page
 
 
 def test_bags_that_a_linear_head_has_not_are_told(photos: Path, tmp_path: Path) -> None:

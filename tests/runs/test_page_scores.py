@@ -47,7 +47,7 @@ def page_of(photos: Path, place: Path, recipe: str, *changes: str) -> str:
 def test_the_shipped_recipe_tells_its_clusters_and_its_calibrated_cosines(photos: Path, tmp_path: Path) -> None:
     page = page_of(photos, tmp_path / "run", "urnet")
     assert "clusters: images in clusters that their class fills count more" in page
-    assert "Image and label text" in page and "Score 0.9 to 1" in page
+    assert "Image and label text" in page and "Score 0.9 to 1: " in page
     assert "the weigher calibrates it before it is pooled" in page
 
 

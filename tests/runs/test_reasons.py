@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from reweigh.runs.reasons import Seen, reasons
+from reweigh.runs.reasons import UNREADABLE, Seen, reasons
 from reweigh.verdicts.record import Confusions, LabelVerdicts
 
 NAN = float("nan")
@@ -41,6 +41,6 @@ def test_each_clause() -> None:
     assert said(nearest_similarity=0.99, nearest_label=1).endswith("; nearly the same image is labelled dog")
     assert "nearly" not in said(nearest_similarity=0.99, nearest_label=0)
     assert said(copy_of=4).endswith("; copy of an image judged once")
-    assert said(is_unreadable=True) == "cannot be read"
+    assert said(is_unreadable=True) == UNREADABLE == "cannot be read"
     assert said(probability_right=NAN) == "not judged: nothing to compare with"
     assert said(person=0.0) == "a person called it wrong"

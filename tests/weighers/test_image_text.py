@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -26,8 +27,15 @@ from reweigh.weighers.image_text import (
 )
 from reweigh.weighers.image_text_networks import Matching, MatchingSettings, cosines_with_own, fit_matching, two_layers
 from reweigh.weighers.settings import WeightSettings
+from reweigh.weighers.weighing import weigh_images
 
 QUICK = ImageText(steps=60, batch=64, n_folds=2)
+
+
+def scores_of(evidence: Any, settings: ImageText) -> np.ndarray:
+    state = fit_networks(evidence, settings)
+    assert state is not None
+    return matching_scores(evidence, state)
 
 
 def images(**changes: Any) -> Images:
@@ -82,7 +90,7 @@ def test_right_labels_score_higher_and_the_printed_hinge_turns_that_round(loss: 
     right = evidence["images"].labels == np.arange(240) % 4
     for name, low, high in ((loss, 0.7, 1.0), ("printed_hinge", 0.0, 0.3)):
         settings = replace(QUICK, loss=name)
-        score = matching_scores(evidence, fit_networks(evidence, settings))
+        score = scores_of(evidence, settings)
         assert low <= roc_auc_score(right, score) <= high, name
         assert np.abs(score).max() <= 1 + 1e-5
 
@@ -128,7 +136,7 @@ def test_word_vectors_make_a_score_for_a_class_that_nothing_trusted_shows() -> N
     shown = {
         **evidence, "features": ArrayFeatures(values), "label_text": text, "agreement": replace(evidence["agreement"], share=share)
     }  # fmt: skip
-    score = matching_scores(shown, fit_networks(shown, QUICK))
+    score = scores_of(shown, QUICK)
     own = evidence["images"].labels == 3
     assert score[own & (truth == 3)].mean() > score[own & (truth < 2)].mean() + 0.15
 
@@ -170,7 +178,7 @@ def test_a_state_that_was_stored_gives_the_same_values() -> None:
 def test_the_paper_s_weight_is_the_cosine_above_zero() -> None:
     evidence = example_evidence()
     factor = make_factor("image_text", replace(QUICK, is_calibrated=False), evidence)
-    score = matching_scores(evidence, fit_networks(evidence, QUICK))
+    score = scores_of(evidence, QUICK)
     assert np.array_equal(factor.values, np.clip(score, 0, 1)) and factor.kind == "multiplier"
 
 
@@ -252,10 +260,38 @@ def test_settings_out_of_range_name_their_key(name: str, value: float, words: st
         ImageText(**{name: value})
 
 
-def test_without_an_image_to_learn_from_it_says_so() -> None:
+@pytest.mark.parametrize("known", [[], [2]])
+@pytest.mark.parametrize("is_calibrated", [True, False])
+def test_where_fewer_than_two_labels_are_known_it_says_nothing_and_why(known: list[int], is_calibrated: bool) -> None:
+    """A softmax over one text is constant: what the networks gave would be chance."""
     evidence = example_evidence()
-    text = LabelText(
-        vectors=np.zeros((4, 2), np.float32), is_known=np.zeros(4, bool), made_from="word_vectors", unknown_words=()
+    is_known = np.isin(np.arange(4), known)
+    vectors = np.eye(4, dtype=np.float32) * is_known[:, None]
+    text = LabelText(vectors=vectors, is_known=is_known, made_from="word_vectors", unknown_words=())
+    settings = replace(QUICK, is_calibrated=is_calibrated)
+    factor = make_factor("image_text", settings, {**evidence, "label_text": text})
+    assert np.isnan(factor.values).all() if is_calibrated else (factor.values == 1).all()
+    assert factor.facts == {"says_nothing": "fewer than two labels have a text and an image to learn from"}
+    assert factor.score is None
+
+
+def test_the_cosines_are_kept_beside_what_is_made_of_them() -> None:
+    evidence = example_evidence()
+    factor = make_factor("image_text", QUICK, evidence)
+    assert factor.score is not None and np.array_equal(factor.score, scores_of(evidence, QUICK))
+    assert "score" not in factor.facts
+    json.dumps(factor.facts)
+
+
+def test_labels_without_words_are_named_in_a_note() -> None:
+    evidence = dict(example_evidence())
+    is_known = np.array([True, True, True, False])
+    evidence["label_text"] = replace(
+        evidence["label_text"], vectors=np.eye(4, dtype=np.float32) * is_known[:, None], is_known=is_known
     )
-    with pytest.raises(ReweighError, match="no image to learn from"):
-        fit_networks({**evidence, "label_text": text}, QUICK)
+    settings = WeightSettings(use=("held_out", "image_text"), image_text=QUICK)
+    inside = {**evidence, "features": evidence["features"]}
+    made = weigh_images(evidence["images"], inside, settings.use, settings, class_names=("ash", "elm", "oak", "yew"))
+    n = int((evidence["images"].labels == 3).sum())
+    assert made.notes[0] == f"image_text knows no word of 1 of the 4 labels and has no opinion on their {n} images: yew"
+    assert "label 3" in weigh_images(evidence["images"], inside, settings.use, settings).notes[0]

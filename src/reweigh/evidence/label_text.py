@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +49,27 @@ def make_label_text(inputs: EvidenceInputs, settings: EvidenceSettings, seed: in
             "another language, or vectors of something else?"
         )
     return LabelText(vectors=vectors, is_known=is_known, made_from=kind, unknown_words=unknown)
+
+
+def check_label_text(settings: EvidenceSettings) -> None:
+    """Return where what labels are known by is there, at a glance. Raises ReweighError where it is missing or something else."""
+    if settings.label_text == "word_vectors":
+        from reweigh.text.word_vectors import check_word_vectors
+
+        check_word_vectors(Path(settings.label_text_from))
+    elif settings.label_text == "sentences":
+        from reweigh.text.sentences import check_encoder
+
+        check_encoder(settings.label_text_from)
+
+
+def state_of_label_text(settings: EvidenceSettings) -> list[list[Any]]:
+    """Name, bytes and time of the files that labels are known by, to notice that they were replaced; none of an encoder named by its hub's name."""
+    place = Path(settings.label_text_from)
+    if not settings.label_text_from or not place.exists():
+        return []
+    files = [place] if place.is_file() else sorted(path for path in place.iterdir() if path.is_file())
+    return [[path.name, path.stat().st_size, path.stat().st_mtime_ns] for path in files]
 
 
 def _vectors(inputs: EvidenceInputs, settings: EvidenceSettings) -> tuple[NDArray[np.float32], tuple[str, ...]]:

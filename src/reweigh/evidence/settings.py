@@ -36,7 +36,7 @@ class EvidenceSettings:
     label_text: Literal["classes", "names", "word_vectors", "sentences"] = "classes"
     """What labels are known by to `image_text`: each a word of its own, parts of its name's words, word vectors, or a sentence encoder."""
     label_text_from: str = ""
-    """File of word vectors (fastText's .vec or .bin), or folder or cached name of the encoder; another file needs another name to be noticed."""
+    """File of word vectors (fastText's .vec or .bin), or folder or cached name of the encoder."""
 
     def __post_init__(self) -> None:
         if not 2 <= self.n_folds <= 127:

@@ -22,7 +22,7 @@ from reweigh.evidence.held_out import (
     save_held_out,
 )
 from reweigh.evidence.inputs import EvidenceInputs
-from reweigh.evidence.label_text import load_label_text, make_label_text, save_label_text
+from reweigh.evidence.label_text import load_label_text, make_label_text, save_label_text, state_of_label_text
 from reweigh.evidence.neighbours import chosen_neighbours, load_neighbours, make_neighbours, save_neighbours
 from reweigh.evidence.own_text import load_own_text, make_own_text, save_own_text
 from reweigh.evidence.posterior import chosen_posterior, load_posterior, make_posterior, save_posterior
@@ -46,6 +46,8 @@ class EvidenceInfo:
     save: Callable[[Any, Path], None]
     """(record, existing empty folder)"""
     load: Callable[[Path], Any]
+    state: Callable[[EvidenceSettings], Any] | None = None
+    """The state, as JSON, of files that it reads beside its inputs"""
     help: Callable[[EvidenceInputs, EvidenceSettings, int], None] | None = None
     """What other ranks do while rank 0 calls `make`; None: they wait"""
 
@@ -156,5 +158,6 @@ EVIDENCE: dict[str, EvidenceInfo] = {
         choose=lambda record, positions: record,
         save=save_label_text,
         load=load_label_text,
+        state=state_of_label_text,
     ),
 }

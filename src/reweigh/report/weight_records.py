@@ -195,8 +195,7 @@ class ScoreBin:
     """Images of a kind of score."""
 
     name: str
-    """`Score 0.9 to 1`"""
-    n: int
+    """`Score 0.9 to 1: 12 images`"""
     images: tuple[Scored, ...]
     """Some of them."""
 

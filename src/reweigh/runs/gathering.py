@@ -136,12 +136,12 @@ def _piece(
 def _reads(work: Work, name: str, extracted: Completed, weighers: Sequence[str]) -> dict[str, Any]:
     """All that a piece depends on: its own settings only, and what excludes rows before it."""
     recipe, settings = work.recipe, asdict(work.recipe.evidence)
-    reads = EVIDENCE[name].reads
+    reads, state = EVIDENCE[name].reads, EVIDENCE[name].state
     return {
         "version": STEP_VERSION, "features": extracted.hash, "catalog": work.catalog.fingerprint, "seed": recipe.seed,
         "settings": {key: settings[key] for key in reads if key != "probe"}, "probe": asdict(recipe.probe) if "probe" in reads else None,
         "test_fraction": recipe.evaluation.test_fraction, "excluded_by": _excluding(weighers, recipe.weights),
-        **(cross_fit_reads(work) if "probe" in reads else {}),
+        **(cross_fit_reads(work) if "probe" in reads else {}), **({} if state is None else {"files": state(recipe.evidence)}),
     }  # fmt: skip
 
 

@@ -233,9 +233,12 @@ def _notes_on_weights(metrics: dict[str, Any]) -> list[str]:
     if not weights:
         return []
     name, own = metrics["data"]["class_names"][weights["smallest_class"]], weights["smallest_class_effective_share"]
-    return [
-        f"effective sample share of the weights: {share(weights['effective_share'])} %, in the smallest class ({name}) {share(own)} %"
-    ]
+    of_it = (
+        f"the smallest class ({name}) has no weight"
+        if own is None
+        else f"in the smallest class ({name}) {share(own)} %"
+    )
+    return [f"effective sample share of the weights: {share(weights['effective_share'])} %, {of_it}"]
 
 
 def _notes_on_gain(metrics: dict[str, Any]) -> list[str]:

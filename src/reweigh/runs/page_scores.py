@@ -29,7 +29,7 @@ def match_data(facts: dict[str, Any], catalog: Catalog, names: Sequence[str]) ->
         unit="cosines",
         histogram=Histogram(counts=np.array(scores["counts"], np.int64), low=-1.0, high=1.0, mean=scores["mean"]),
         bins=tuple(
-            ScoreBin(name=f"Score {name}", n=one["n"], images=_images(one["examples"], catalog, names))
+            ScoreBin(name=f"Score {name}: {_images_said(one['n'])}", images=_images(one["examples"], catalog, names))
             for name, one in scores["bins"].items()
         ),
     )
@@ -52,8 +52,8 @@ def saliency_data(metrics: dict[str, Any], catalog: Catalog, names: Sequence[str
             counts=np.array(found["counts"], np.int64), low=0.0, high=float(found["size"]), mean=found["mean"]
         ),
         bins=tuple(
-            ScoreBin(name=title, n=found["n"], images=_images(found[key], catalog, names))
-            for key, title in (("highest", "Highest of all"), ("lowest", "Lowest of all"))
+            ScoreBin(name=f"{title} of {_images_said(found['n'])}", images=_images(found[key], catalog, names))
+            for key, title in (("highest", "Highest"), ("lowest", "Lowest"))
         ),
     )
 
@@ -80,6 +80,10 @@ def said(facts: dict[str, Any]) -> str:
         "Two small networks bring images and the texts of labels to one space; the score is the cosine between an image and its label's text. "
         f"They learnt from {whose}, and from the labels, {KNOWN_BY[facts['label_text']]}.{unknown} {use}"
     )
+
+
+def _images_said(n: int) -> str:
+    return f"{n:,} {'image' if n == 1 else 'images'}"
 
 
 def _images(examples: list[list[float]], catalog: Catalog, names: Sequence[str]) -> tuple[Scored, ...]:

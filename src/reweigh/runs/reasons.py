@@ -19,6 +19,10 @@ UNLIKE = 0.1
 """Held-out probability under which a label that is kept is said not to look like it."""
 
 
+UNREADABLE = "cannot be read"
+"""The whole reason of an image that could not be read: exports know it by this."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Seen:
     """What the verdicts on n images were made of."""
@@ -78,7 +82,7 @@ def reasons(seen: Seen, verdicts: LabelVerdicts, names: Sequence[str], start: in
 
 def _reason(row: _Row, names: Sequence[str]) -> str:
     if row.is_unreadable:
-        return "cannot be read"
+        return UNREADABLE
     if row.probability_right != row.probability_right:
         return "not judged: nothing to compare with"
     parts = [_shown(row, names)]

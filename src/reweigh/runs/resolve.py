@@ -9,14 +9,16 @@ from typing import Any
 
 from reweigh.cores import available_cores
 from reweigh.errors import ReweighError
+from reweigh.evidence.label_text import check_label_text
 from reweigh.features.backbones import resolve_backbone
 from reweigh.features.devices import resolve_device
 from reweigh.features.networks import PIXELS, Backbone, load_backbone
 from reweigh.features.precision import resolve_speed
 from reweigh.features.settings import BackboneSettings
 from reweigh.ranks import ALONE, Ranks
-from reweigh.runs.recipe import Recipe, last_round, merged, overridden
+from reweigh.runs.recipe import Recipe, last_round, merged, overridden, rounds_of
 from reweigh.training.settings import OWN_BACKBONE, FinetuneSettings
+from reweigh.weighers.settings import AUTO, weigher_named
 
 
 def resolve(recipe: Recipe) -> Recipe:
@@ -25,6 +27,10 @@ def resolve(recipe: Recipe) -> Recipe:
     So whatever cannot be had is found before any work. Raises ReweighError for a device that is not there and for weights
     that are neither here nor to be fetched, naming the round or model.
     """
+    if recipe.evidence.label_text != "classes" and not any(map(reads_label_text, rounds_of(recipe))):
+        raise ReweighError(
+            f'evidence.label_text = "{recipe.evidence.label_text}" is read by the weigher image_text, which weights.use does not name.'
+        )
     resolved = _resolved(recipe)
     rounds = tuple(
         _settled(recipe, resolved, changes, f"rounds, number {number}")
@@ -45,6 +51,8 @@ def _resolved(recipe: Recipe) -> Recipe:
     threads = recipe.threads or available_threads()
     set_threads(threads)
     backbone, precision = resolve_speed(backbone, device=device, precision=recipe.precision)
+    if reads_label_text(recipe):
+        check_label_text(recipe.evidence)
     resolved = replace(recipe, device=device, backbone=backbone, threads=threads, precision=precision)
     if not needs_network(recipe):
         return resolved
@@ -75,6 +83,12 @@ def _settled(asked: Recipe, resolved: Recipe, changes: Mapping[str, Any], where:
     if done.finetune.network != resolved.finetune.network:
         said["finetune"] = {"network": asdict(done.finetune.network)}
     return merged(changes, said)
+
+
+def reads_label_text(recipe: Recipe) -> bool:
+    """Whether a weigher reads what labels are known by."""
+    names = [name for name in recipe.weights.use if name != AUTO]
+    return any("label_text" in weigher_named(name, recipe.weights).needs for name in names)
 
 
 def needs_network(recipe: Recipe) -> bool:

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
-from reweigh.catalog.tables import Catalog, read_columns
+from reweigh.catalog.tables import Catalog, read_classes, read_columns
 from reweigh.evaluation.weight_quality import quality_as_json, weight_quality
 from reweigh.runs.gathering import Gathered, evidence_of_labelled
 from reweigh.runs.stages import Completed, Stage, complete
@@ -40,7 +40,7 @@ def weights_stage(work: Work, gathered: Gathered) -> Completed | None:
         evidence = evidence_of_labelled(gathered)
         share = share_right_of(evidence["posterior"].verdicts)
         weights = weigh_images(
-            gathered.images, evidence, names, settings, share_right=share, sharpness=sharpness
+            gathered.images, evidence, names, settings, share_right=share, sharpness=sharpness, class_names=read_classes(work.catalog).names
         )  # fmt: skip
         write_weights(target, work.catalog, work.splits.train, gathered.images.rows, weights)
         return list(weights.notes)
@@ -69,7 +69,10 @@ def write_weights(
     columns = {"uid": read_columns(catalog, ["uid"], training)["uid"], "weight": column(weights.weights, 0.0)}
     if weights.credibility is not None:
         columns["credibility"] = column(weights.credibility, np.nan)
-    columns |= {name: column(factor.values, np.nan) for name, factor in weights.factors.items()}
+    for name, factor in weights.factors.items():
+        columns[name] = column(factor.values, np.nan)
+        if factor.score is not None:
+            columns[f"{name}_score"] = column(factor.score, np.nan)
     pq.write_table(pa.table(columns), folder / WEIGHTS, compression="zstd")
     write_json(folder / FACTS, {**weights.facts, "class_effective_shares": _numbers(weights.class_effective_shares)})
     for name, state in weights.states.items():

@@ -102,13 +102,25 @@ def read_layout(path: Path, wanted: Collection[str]) -> Layout:
             return _read_layout(path, data, wanted)
 
 
-def _read_layout(path: Path, data: mmap.mmap, wanted: Collection[str]) -> Layout:
-    magic, version = struct.unpack_from("<2i", data, 0)
+def check_beginning(path: Path) -> None:
+    """Return where the file begins as a model that is read. Raises ReweighError for any other."""
+    with path.open("rb") as file:
+        _version(path, file.read(8))
+
+
+def _version(path: Path, beginning: bytes) -> int:
+    """The version that the first eight bytes tell."""
+    magic, version = struct.unpack("<2i", beginning) if len(beginning) == 8 else (0, 0)
     if magic != MAGIC or version not in VERSIONS:
         raise ReweighError(
             f"{path} is no fastText model of version {' or '.join(map(str, VERSIONS))}: it begins with {magic}, {version}. "
             "Word vectors in text form have the ending .vec."
         )
+    return int(version)
+
+
+def _read_layout(path: Path, data: mmap.mmap, wanted: Collection[str]) -> Layout:
+    version = _version(path, data[:8])
     size, _, _, _, _, _, _, model, n_buckets, shortest, longest, _, _ = SETTINGS.unpack_from(data, 8)
     longest = 0 if version == 11 and model == SUPERVISED else longest  # as fastText: old supervised models had no parts
     n_entries, n_words, n_labels, _, n_kept = COUNTS.unpack_from(data, 8 + SETTINGS.size)

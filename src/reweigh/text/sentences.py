@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import torch
 
 BATCH = 32
+Opened = TypeVar("Opened")
 
 
 def sentence_vectors(
@@ -50,6 +51,11 @@ def sentence_vectors(
     return result
 
 
+def check_encoder(encoder: str) -> None:
+    """Return where transformers and the encoder's settings are there; nothing large is read. Raises ReweighError as `sentence_vectors`."""
+    _opened(encoder, lambda library: library.AutoConfig.from_pretrained(encoder, local_files_only=True))
+
+
 def mean_of_tokens(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """(b, t) of length 1: mean of states (b, length, t) over the tokens that mask (b, length), 1 or 0, keeps."""
     kept = mask[:, :, None].to(states.dtype)
@@ -58,17 +64,27 @@ def mean_of_tokens(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
 
 
 def _loaded(encoder: str) -> tuple[Any, Any]:
+    return _opened(
+        encoder,
+        lambda library: (
+            library.AutoTokenizer.from_pretrained(encoder, local_files_only=True),
+            library.AutoModel.from_pretrained(encoder, local_files_only=True),
+        ),
+    )
+
+
+def _opened(encoder: str, load: Callable[[Any], Opened]) -> Opened:
+    """What transformers loads, without its bar. Raises ReweighError where the library or the encoder is missing."""
     torchvision_part("transforms")  # transformers imports torchvision where there is one, by whose door it loads at all
     try:
-        from transformers import AutoModel, AutoTokenizer
+        import transformers
         from transformers.utils import logging
     except ImportError as cause:
         raise ReweighError("A sentence encoder needs the package transformers; install reweigh[text].") from cause
     has_bar = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()  # only the command line writes to the screen
     try:
-        tokenizer = AutoTokenizer.from_pretrained(encoder, local_files_only=True)
-        return tokenizer, AutoModel.from_pretrained(encoder, local_files_only=True)
+        return load(transformers)
     except (OSError, ValueError, ImportError) as cause:
         raise ReweighError(
             f"No sentence encoder {encoder!r}: neither a folder with a model and its tokenizer nor one that was loaded before ({str(cause).splitlines()[0]})"

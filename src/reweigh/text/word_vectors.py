@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reweigh.errors import ReweighError
-from reweigh.text.fasttext_binary import read_fasttext_binary
+from reweigh.text.fasttext_binary import check_beginning, read_fasttext_binary
 from reweigh.text.words import words
 
 LONGEST_LINE = 1 << 20
@@ -44,6 +44,20 @@ def read_word_vectors(path: Path, wanted: Collection[str]) -> WordVectors:
     `.vec` and `.txt`: fastText's text form, a line a word, the header `count size` may be missing (GloVe). `.bin`: fastText's
     binary model, which gives vectors of unknown words from their parts. Raises ReweighError for any other file, or a damaged one.
     """
+    size, vectors = _reader(path)(path, wanted)
+    return WordVectors(size=size, vectors=vectors)
+
+
+def check_word_vectors(path: Path) -> None:
+    """Return where the file begins like word vectors, at a glance. Raises ReweighError as `read_word_vectors`."""
+    if _reader(path) is read_fasttext_binary:
+        check_beginning(path)
+    else:
+        _beginning(path)
+
+
+def _reader(path: Path) -> Callable[[Path, Collection[str]], tuple[int, dict[str, NDArray[np.float32]]]]:
+    """What reads the file, by its ending."""
     readers: dict[str, Callable[[Path, Collection[str]], tuple[int, dict[str, NDArray[np.float32]]]]] = {
         ".vec": read_vector_lines,
         ".txt": read_vector_lines,
@@ -53,8 +67,7 @@ def read_word_vectors(path: Path, wanted: Collection[str]) -> WordVectors:
         raise ReweighError(f"No word vectors at {path}: there is no such file.")
     if path.suffix.lower() not in readers:
         raise ReweighError(f"Word vectors are read from files named *.vec, *.txt or *.bin; found {path.name}.")
-    size, vectors = readers[path.suffix.lower()](path, wanted)
-    return WordVectors(size=size, vectors=vectors)
+    return readers[path.suffix.lower()]
 
 
 def mean_word_vectors(texts: Sequence[str], known: WordVectors) -> LabelVectors:
@@ -76,18 +89,12 @@ def read_vector_lines(path: Path, wanted: Collection[str]) -> tuple[int, dict[st
     words only.
     """
     lines = _lines(path)
-    number, line = next(lines, (1, b""))
-    promised, size = _header(line)
+    promised, size = _beginning(path)
+    if promised is not None:
+        next(lines)
     exact: dict[str, NDArray[np.float32]] = {}
     folded: dict[str, NDArray[np.float32]] = {}
     count = 0
-    if promised is None:
-        size = line.rstrip().count(b" ")
-        if not 2 <= size <= MOST_VALUES:
-            raise ReweighError(
-                f"{path} does not begin like word vectors: found {line[:40]!r}, expected `word v1 v2 ...`."
-            )
-        lines = _again(number, line, lines)
     for number, line in lines:
         count += 1
         parts = line.rstrip().rsplit(b" ", size)
@@ -104,16 +111,17 @@ def read_vector_lines(path: Path, wanted: Collection[str]) -> tuple[int, dict[st
     return size, {**folded, **exact}
 
 
-def _header(line: bytes) -> tuple[int | None, int]:
-    """(number of words, size) of a header, (None, 0) where the first line is a word's."""
+def _beginning(path: Path) -> tuple[int | None, int]:
+    """(number of words that a header promises, None without one; size of the vectors), from the first line."""
+    _, line = next(_lines(path), (1, b""))
     parts = line.split()
-    if (
-        len(parts) == 2
-        and all(part.isdigit() and len(part) < 12 for part in parts)
-        and 1 <= int(parts[1]) <= MOST_VALUES
-    ):
+    is_header = len(parts) == 2 and all(part.isdigit() and len(part) < 12 for part in parts)
+    if is_header and 1 <= int(parts[1]) <= MOST_VALUES:
         return int(parts[0]), int(parts[1])
-    return None, 0
+    size = line.rstrip().count(b" ")
+    if not 2 <= size <= MOST_VALUES:
+        raise ReweighError(f"{path} does not begin like word vectors: found {line[:40]!r}, expected `word v1 v2 ...`.")
+    return None, size
 
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
@@ -125,11 +133,6 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
             if len(line) == LONGEST_LINE:
                 raise ReweighError(f"{path}, line {number} is longer than {LONGEST_LINE:,} bytes: no word vectors.")
             yield number, line
-
-
-def _again(number: int, line: bytes, rest: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
-    yield number, line
-    yield from rest
 
 
 def _values(parts: Sequence[bytes], path: Path, number: int, word: str) -> NDArray[np.float32]:

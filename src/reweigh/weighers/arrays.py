@@ -47,6 +47,7 @@ def weigh(
     neighbours: NDArray[np.integer] | None = None,
     share_right: float | None = None,
     settings: WeightSettings | None = None,
+    evidence_settings: EvidenceSettings | None = None,
     seed: int = 0,
     progress: Progress = silent,
 ) -> Weights:
@@ -59,10 +60,12 @@ def weigh(
     each other. copies (n,): rows of one number are the same image. verified (n,): 1 right, 0 wrong, NaN nobody looked.
     neighbours (n, m): nearest rows, -1 = missing, where they are known already. share_right: share of right labels; None: as the
     verdicts estimate it (`label_verdicts`).
-    settings: `WeightSettings(use=...)`; default `auto`, all that the arguments allow.
+    settings: `WeightSettings(use=...)`; default `auto`, all that the arguments allow. evidence_settings: folds, neighbours, confused
+    classes, clusters, what labels are known by; `cross_fit`, `truth` and `verified` are a run's alone.
     Raises ReweighError for what does not fit, naming argument and row.
     """
     settings = settings or WeightSettings(use=("auto",))
+    wanted = _of_arrays(evidence_settings or EvidenceSettings())
     matrix = _matrix(features)
     names = tuple(class_names) if class_names is not None else None
     images = _images(
@@ -87,14 +90,14 @@ def weigh(
         is_fitted=images.is_fitted[at], columns=None if text is None else _columns(text, at),
         classes=None if names is None else plain_classes(names), progress=progress,
     )  # fmt: skip
-    evidence = _evidence(inputs, chosen, settings, images, probabilities, neighbours, seed=seed)
+    evidence = _evidence(inputs, chosen, settings, wanted, images, probabilities, neighbours, seed=seed)
     if share_right is None and settings.combiner == "pooled":
         share_right = _share_right(inputs, evidence, probabilities, images.person[at])
-    return weigh_images(images, evidence, chosen, settings, share_right=share_right)
+    return weigh_images(images, evidence, chosen, settings, share_right=share_right, class_names=names)
 
 
 def _evidence(
-    inputs: EvidenceInputs, names: Sequence[str], settings: WeightSettings, images: Images,
+    inputs: EvidenceInputs, names: Sequence[str], settings: WeightSettings, wanted: EvidenceSettings, images: Images,
     probabilities: NDArray[np.floating] | None, neighbours: NDArray[np.integer] | None, *, seed: int,
 ) -> dict[str, Any]:  # fmt: skip
     """The pieces that these weighers need, those that came as arguments and those made now."""
@@ -109,8 +112,17 @@ def _evidence(
     if neighbours is not None:
         made["neighbours"] = _votes(np.asarray(neighbours), images, at)
     for piece in pieces_for(names, settings, made):
-        made[piece] = EVIDENCE[piece].make(replace(inputs, made=made), EvidenceSettings(), seed)
+        made[piece] = EVIDENCE[piece].make(replace(inputs, made=made), wanted, seed)
     return made
+
+
+def _of_arrays(settings: EvidenceSettings) -> EvidenceSettings:
+    """The same. Raises ReweighError for what arrays have no use for."""
+    plain = EvidenceSettings()
+    for name in ("cross_fit", "cross_fit_epochs", "truth", "verified"):
+        if getattr(settings, name) != getattr(plain, name):
+            raise ReweighError(f"evidence_settings.{name} is read by a run on a catalog, not by weigh().")
+    return settings
 
 
 def _share_right(

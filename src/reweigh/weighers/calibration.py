@@ -62,7 +62,7 @@ def _by_part(parts: NDArray[np.integer], kept: NDArray[np.bool_]) -> Iterator[tu
     rows = np.flatnonzero(kept)
     order = rows[np.argsort(parts[rows], kind="stable")]
     values, starts = np.unique(parts[order], return_index=True)
-    yield from zip(values.tolist(), np.split(order, starts[1:]), strict=True)
+    yield from zip(values.tolist(), np.split(order, starts[1:])[: len(values)], strict=True)
 
 
 def curve_facts(state: State, names: tuple[str, ...] = ()) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
@@ -36,6 +36,8 @@ class Factor:
     """(n,): exclude 0 or 1; credibility in [0, 1] or NaN (no opinion); multiplier >= 0; balance > 0"""
     facts: dict[str, Any] = field(default_factory=dict)
     """What a reader should know, as JSON: counts, directions, why it says nothing."""
+    score: NDArray[np.float32] | None = None
+    """(n,) what the values were made from, in its own unit, NaN = none; kept as a column beside them."""
 
 
 class Weigher(Protocol):
@@ -57,7 +59,10 @@ class Weigher(Protocol):
     def weigh(
         self, evidence: Evidence, state: State | None, credibility: NDArray[np.float32] | None = None
     ) -> tuple[NDArray[np.float32], dict[str, Any]]:
-        """(values (n,), facts); only a `balance` is given the combined credibility, (n,), where there is one."""
+        """(values (n,), facts); only a `balance` is given the combined credibility, (n,), where there is one.
+
+        Facts are JSON. `says_nothing`: why there is no opinion on any image; `score`, (n,) float32: `Factor.score`, no JSON.
+        """
         ...
 
 
@@ -69,8 +74,12 @@ def make_factor(
     Raises ReweighError, naming the weigher and the image, for values of a wrong shape or out of the kind's range.
     """
     state = weigher.fit(evidence) if state is None else state
-    values, facts = weigher.weigh(evidence, state, credibility)
-    return checked(Factor(name=name, kind=weigher.kind, group=weigher.group, values=values, facts=facts), evidence)
+    values, told = weigher.weigh(evidence, state, credibility)
+    facts = {key: value for key, value in told.items() if key != "score"}
+    made = Factor(
+        name=name, kind=weigher.kind, group=weigher.group, values=values, facts=facts, score=told.get("score")
+    )
+    return checked(made, evidence)
 
 
 def checked(factor: Factor, evidence: Evidence) -> Factor:
@@ -94,13 +103,7 @@ def checked(factor: Factor, evidence: Evidence) -> Factor:
             f"The weigher {factor.name!r} gave {values[first]} for row {int(images.rows[first])} and {int(wrong.sum()) - 1} more; "
             f"a factor of kind {factor.kind} must be {allowed}."
         )
-    return Factor(
-        name=factor.name,
-        kind=factor.kind,
-        group=factor.group,
-        values=values.astype(np.float32),
-        facts=factor.facts,
-    )
+    return replace(factor, values=values.astype(np.float32))
 
 
 def _out_of_range(kind: Kind, values: NDArray) -> tuple[NDArray[np.bool_], str]:

@@ -23,6 +23,9 @@ COMPONENTS = 256
 SCORE_BINS = {"0.9 to 1": (0.9, 1.01), "0.7 to 0.8": (0.7, 0.8), "below 0.6": (-1.01, 0.6)}
 """Name -> cosines from, and below: those that URNet's slides show images of."""
 EXAMPLES, HISTOGRAM_BINS = 6, 40
+TOO_FEW = "fewer than two labels have a text and an image to learn from"
+UNKNOWN_NAMED = 5
+"""Labels without text that a note names."""
 PURPOSE = 7
 """Parts this weigher's random numbers from those of others."""
 
@@ -76,8 +79,10 @@ class ImageText:
         return "credibility" if self.is_calibrated else "multiplier"
 
     def fit(self, evidence: Evidence) -> State | None:
-        """Projection of the features, the networks, and the curves."""
+        """Projection of the features, the networks, and the curves; None where nothing tells labels apart."""
         networks = fit_networks(evidence, self)
+        if networks is None:
+            return None
         curves = fit_score(matching_scores(evidence, networks), evidence, per_source=False)
         return {**networks, **{f"curve.{name}": value for name, value in curves.items()}}
 
@@ -85,9 +90,11 @@ class ImageText:
         self, evidence: Evidence, state: State | None, credibility: NDArray[np.float32] | None = None
     ) -> tuple[NDArray[np.float32], dict[str, Any]]:
         """Calibrated cosine, NaN for an image whose label has no text vector; not calibrated max(0, cosine), and those images' mean for it."""
-        assert state is not None
+        if state is None:
+            n = len(evidence["images"].labels)
+            return np.full(n, np.nan if self.is_calibrated else 1.0, np.float32), {"says_nothing": TOO_FEW}
         score = matching_scores(evidence, state)
-        told = {**_told(evidence, state), "scores": score_facts(score, evidence["images"].rows)}
+        told = {**_told(evidence, state), "scores": score_facts(score, evidence["images"].rows), "score": score}
         if not self.is_calibrated:
             factor = np.maximum(score, 0)
             silent = np.isnan(factor)
@@ -122,8 +129,11 @@ def trusted_rows(images: Images, agreement: NDArray[np.floating], *, top: int) -
     return np.flatnonzero(chosen), source
 
 
-def fit_networks(evidence: Evidence, settings: ImageText) -> State:
-    """Arrays of the projection and of each fold's networks, from the trusted images in the order of their uids."""
+def fit_networks(evidence: Evidence, settings: ImageText) -> State | None:
+    """Arrays of the projection and of each fold's networks, from the trusted images in the order of their uids.
+
+    None where they would be of fewer than two labels: there is no other text that an image could be told from.
+    """
     from reweigh.features.projection import fit_projection
     from reweigh.weighers.image_text_networks import fit_matching
 
@@ -131,8 +141,8 @@ def fit_networks(evidence: Evidence, settings: ImageText) -> State:
     at, source = trusted_rows(images, evidence["agreement"].share, top=settings.top_ranks)
     at = at[text.is_known[images.labels[at]]]
     at = at[np.argsort(images.rows[at], kind="stable")]
-    if not len(at):
-        raise ReweighError("The weigher 'image_text' has no image to learn from: none of a label with text is usable.")
+    if len(np.unique(images.labels[at])) < 2:
+        return None
     projection = fit_projection(evidence["features"], images.rows[at], n_components=COMPONENTS, seed=0, centred=True)
     assert projection is not None
     state: State = {
@@ -143,8 +153,9 @@ def fit_networks(evidence: Evidence, settings: ImageText) -> State:
     known = np.flatnonzero(text.is_known)
     place = np.cumsum(text.is_known) - 1
     seen = [np.flatnonzero((fold != number) | (settings.n_folds == 1)) for number in range(settings.n_folds)]
+    seen = [rows if len(np.unique(images.labels[at[rows]])) > 1 else np.arange(len(at)) for rows in seen]
     fitted = fit_matching(
-        points, place[images.labels[at]], [rows if len(rows) else np.arange(len(at)) for rows in seen], scaled_texts(text.vectors[known]),
+        points, place[images.labels[at]], seen, scaled_texts(text.vectors[known]),
         _training(settings), seed=PURPOSE,
     )  # fmt: skip
     texts = np.zeros((settings.n_folds, images.k, settings.size), np.float32)
@@ -230,7 +241,9 @@ def _told(evidence: Evidence, state: State) -> dict[str, Any]:
     images, text = evidence["images"], evidence["label_text"]
     number, n = state["trusted"].tolist()
     source = {-2: "no ranks", -1: "no source"}.get(number) or images.source_names[number]
+    unknown = np.flatnonzero(~text.is_known)
     return {
-        "trusted": source, "learnt_from": n, "label_text": text.made_from, "labels_without_text": int((~text.is_known).sum()),
+        "trusted": source, "learnt_from": n, "label_text": text.made_from, "labels_without_text": len(unknown),
+        "first_without_text": unknown[:UNKNOWN_NAMED].tolist(), "images_without_text": int((~text.is_known[images.labels]).sum()),
         "unknown_words": len(text.unknown_words),
     }  # fmt: skip

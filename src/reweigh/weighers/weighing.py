@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -61,13 +61,14 @@ def kept_images(
 
 
 def weigh_images(
-    images: Images, evidence: Evidence, names: Sequence[str], settings: WeightSettings, *, share_right: float | None = None, sharpness: float = 1.0
+    images: Images, evidence: Evidence, names: Sequence[str], settings: WeightSettings, *, share_right: float | None = None, sharpness: float = 1.0,
+    class_names: Sequence[str] | None = None,
 ) -> Weights:  # fmt: skip
     """Weights of all images, from the evidence on those that `kept_images` keeps.
 
     evidence: pieces by name, of the kept rows; `images` and, for the choice among contested copies, `agreement` where it
     was made. share_right: estimated share of right labels, None while there is none. sharpness: what 0 in the settings
-    stands for once a share is known.
+    stands for once a share is known. class_names: what labels are called in notes.
     Raises ReweighError where nothing is left, and for factors that are not what their kind promises.
     """
     kept, excluding = kept_images(images, names, settings)
@@ -76,7 +77,7 @@ def weigh_images(
             f"No image is left to weigh: {', '.join(f.name for f in excluding)} excluded all {len(kept):,}."
         )
     made, states = _credible_factors(evidence, names, settings)
-    speaking = [f for f in made if not np.isnan(f.values).all()]
+    speaking = [f for f in made if not np.isnan(f.values).all() and "says_nothing" not in f.facts]
     combined = _combined(speaking, settings, share_right)
     stays = _one_of_contested(evidence, combined)
     power = settings.sharpness or _default_sharpness(settings, share_right, sharpness)
@@ -96,14 +97,18 @@ def weigh_images(
     labels = images.labels[kept]
     share = effective_share(weights)
     shares = class_effective_shares(weights, labels, images.k)
+    smallest = _smallest(labels, shares, images.k)
     return Weights(
         weights=_at(kept, weights, 0.0),
         credibility=None if combined is None else _at(kept, combined.credibility, np.nan),
         factors=everywhere,
         effective_share=share,
         class_effective_shares=shares,
-        facts={**facts, "effective_share": share, **_smallest(labels, shares, images.k)},
-        notes=tuple(_notes(share, made, speaking, kept, _smallest(labels, shares, images.k))),
+        facts={**facts, "effective_share": share, **smallest},
+        notes=(
+            *_notes_on_factors(made, speaking, images.k, class_names),
+            *_notes_on_shares(share, int(kept.sum()), smallest, class_names),
+        ),
         states=states,
     )
 
@@ -204,9 +209,8 @@ def _default_sharpness(settings: WeightSettings, share_right: float | None, shar
 
 
 def _spread(factor: Factor, at: NDArray[np.bool_], *, otherwise: float = np.nan) -> Factor:
-    return Factor(
-        name=factor.name, kind=factor.kind, group=factor.group, values=_at(at, factor.values, otherwise), facts=factor.facts
-    )  # fmt: skip
+    score = None if factor.score is None else _at(at, factor.score, np.nan)
+    return replace(factor, values=_at(at, factor.values, otherwise), score=score)
 
 
 def _at(kept: NDArray[np.bool_], values: NDArray[np.floating], otherwise: float) -> NDArray[np.float32]:
@@ -223,29 +227,44 @@ def _smallest(labels: NDArray[np.int32], shares: NDArray[np.float64], k: int) ->
     return {"smallest_class": smallest, "smallest_class_effective_share": share if np.isfinite(share) else None}
 
 
-def _notes(
-    share: float, made: Sequence[Factor], speaking: Sequence[Factor], kept: NDArray[np.bool_], smallest: Mapping[str, Any]
-) -> list[str]:  # fmt: skip
+def _notes_on_factors(
+    made: Sequence[Factor], speaking: Sequence[Factor], k: int, class_names: Sequence[str] | None
+) -> Iterator[str]:
+    """Factors without any opinion, and labels that one knows nothing of."""
     heard = {factor.name for factor in speaking}
-    notes = [
-        f"{factor.name} has no opinion on any image and was left out ({_why(factor.facts)})"
-        for factor in made
-        if factor.name not in heard
-    ]
+    for factor in made:
+        if factor.name not in heard or "says_nothing" in factor.facts:
+            yield f"{factor.name} has no opinion on any image and was left out ({_why(factor.facts)})"
+        elif unknown := factor.facts.get("labels_without_text"):
+            named = ", ".join(_called(label, class_names) for label in factor.facts["first_without_text"])
+            yield (
+                f"{factor.name} knows no word of {unknown:,} of the {k:,} labels and has no opinion on their "
+                f"{factor.facts['images_without_text']:,} images: {named}{', ...' if unknown > len(factor.facts['first_without_text']) else ''}"
+            )
+
+
+def _notes_on_shares(
+    share: float, n: int, smallest: Mapping[str, Any], class_names: Sequence[str] | None
+) -> Iterator[str]:
+    """Where few of n images decide, overall or in the smallest class."""
     if share < FEW:
-        notes.append(
-            f"the effective sample share is {share:.3f}: {share * kept.sum():,.0f} images' worth of {int(kept.sum()):,} decide; "
+        yield (
+            f"the effective sample share is {share:.3f}: {share * n:,.0f} images' worth of {n:,} decide; "
             "a product of many factors does that, weights.combiner=pooled does not"
         )
     own = smallest["smallest_class_effective_share"]
     if own is None or own < FEW:
         found = "no weight at all" if own is None else f"an effective sample share of {own:.3f}"
-        notes.append(
-            f"the smallest class (label {smallest['smallest_class']}) has {found}: hardly any image speaks for it"
-        )
-    return notes
+        called = _called(smallest["smallest_class"], class_names)
+        yield f"the smallest class ({called}) has {found}: hardly any image speaks for it"
+
+
+def _called(label: int, class_names: Sequence[str] | None) -> str:
+    return f"label {label}" if class_names is None else class_names[label]
 
 
 def _why(facts: Mapping[str, Any]) -> str:
     curves = facts.get("curves", {})
+    if "says_nothing" in facts:
+        return str(facts["says_nothing"])
     return ", ".join(f"{name}: {curve['curve']}" for name, curve in curves.items()) or "it found nothing to go by"

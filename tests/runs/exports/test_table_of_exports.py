@@ -9,9 +9,8 @@ import pytest
 
 from reweigh.catalog.tables import open_catalog
 from reweigh.errors import ReweighError
-from reweigh.runs.exports.judged_run import UNREADABLE, judged_run
+from reweigh.runs.exports.judged_run import judged_run
 from reweigh.runs.exports.table_of_exports import EXPORTS, export
-from reweigh.runs.reasons import reasons
 from reweigh.runs.verdict_csv import write_verdicts_csv
 from reweigh.whole_files import read_json, write_json
 
@@ -119,14 +118,3 @@ def test_where_nothing_is_said_files_are_named_after_the_run(
 
     assert [str(path) for path in made] == ["run.csv", "run-cleanlab", "run-fiftyone", "run-folder"]
     assert (tmp_path / "here/run-folder/cat/1.jpg").read_bytes() == ROWS[0].content
-
-
-def test_an_unreadable_image_is_known_by_the_reason_that_verdicts_give() -> None:
-    import numpy as np
-
-    from reweigh.runs.reasons import Seen
-    from reweigh.verdicts.record import LabelVerdicts
-
-    seen = object.__new__(Seen)
-    object.__setattr__(seen, "is_unreadable", np.array([True]))
-    assert reasons(seen, object.__new__(LabelVerdicts), (), 0, 1) == [UNREADABLE]

@@ -16,14 +16,13 @@ from reweigh.catalog.tables import Catalog, is_catalog, read_classes, read_colum
 from reweigh.errors import ReweighError
 from reweigh.progress import Progress, silent
 from reweigh.runs.page import catalog_of_run
+from reweigh.runs.reasons import UNREADABLE
 from reweigh.runs.source import is_run
 from reweigh.whole_files import read_json
 
 VERDICTS = "verdicts.parquet"
 BLOCK = 65_536
 """Rows in memory at a time."""
-UNREADABLE = "cannot be read"
-"""The reason that `reasons` gives for an image that could not be read."""
 
 
 @dataclass(frozen=True, kw_only=True)
