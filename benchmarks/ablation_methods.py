@@ -146,8 +146,10 @@ PIECES: dict[str, Row] = {
     **{
         name: rival(name)
         for name in (
-            "keep arg-max == label", "keep arg-max == label +B", "drop the true rate +B", "under-sample to the median",
-            "generalised cross-entropy", "right rows +B", "labels corrected +B",
+            "keep arg-max == label", "keep arg-max == label +B", "keep balanced arg-max == label +B", "p(y) as weight +B",
+            "drop the true rate +B", "under-sample to the median",
+            "first 15 ranks", "first 15 ranks +B", "generalised cross-entropy", "generalised cross-entropy +B",
+            "right rows +B", "labels corrected +B",
         )
     },
 }  # fmt: skip

@@ -13,8 +13,9 @@ from reweigh.weighers.auto import ORDER
 from reweigh.weighers.class_balance import ClassBalance, class_weights
 from reweigh.weighers.clusters import ClusterCredibility, ClusterWeight
 from reweigh.weighers.curriculum import Curriculum
+from reweigh.weighers.rank_limit import RankLimit
 from reweigh.weighers.settings import WeightSettings
-from reweigh.weighers.weighing import Weights, share_right_of, weigh_images
+from reweigh.weighers.weighing import Weights, kept_images, share_right_of, weigh_images
 from weights_sets import Case
 
 Role = Literal["reference", "balance", "factor", "ours", "oracle", "rival", "ceiling"]
@@ -144,6 +145,16 @@ def _everything(case: Case) -> NDArray[np.bool_]:
     return np.ones(len(case.labels), np.bool_)
 
 
+def _first_ranks(last: int) -> Callable[[Case], NDArray[np.bool_]]:
+    """Rows up to this rank of their search, those without a rank too: as the weigher `rank_limit` keeps them."""
+
+    def keep(case: Case) -> NDArray[np.bool_]:
+        limited = WeightSettings(rank_limit=RankLimit(limit={"*": last}))
+        return kept_images(case.images, ("rank_limit",), limited)[0]
+
+    return keep
+
+
 def _probability(case: Case) -> Training:
     """p(y) itself as the weight, classes equal in credible mass."""
     p = balanced_probability(case)
@@ -235,6 +246,8 @@ METHODS: dict[str, Method] = {
     "drop the true rate +B": Method(role="rival", make=_dropped(True), reads="dropped, balanced"),
     "under-sample to the median": rows(_under_sampled(np.median), "rival", "median", is_balanced=False),
     "under-sample to the smallest": rows(_under_sampled(np.min), "rival", "smallest", is_balanced=False),
+    "first 15 ranks": rows(_first_ranks(15), "rival", "first 15 ranks", is_balanced=False),
+    "first 15 ranks +B": rows(_first_ranks(15), "rival", "first 15 ranks", is_balanced=True),
     "generalised cross-entropy": Method(role="rival", make=_generalised(False), reads="gce .7"),
     "generalised cross-entropy +B": Method(role="rival", make=_generalised(True), reads="gce .7, balanced"),
     "right rows": rows(_right, "ceiling", "right", is_balanced=False),

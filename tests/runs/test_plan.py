@@ -52,6 +52,14 @@ def test_a_hidden_layer_costs_something_and_a_linear_head_is_not_worth_a_line(ph
     assert made.trainings == ("a hidden layer of 32, 10 epochs",) and made.training_seconds > 0
 
 
+def test_image_text_matching_is_counted_once_a_round(photos: Path, tmp_path: Path) -> None:
+    changes = [*SMALL, "weights.use=image_text", "weights.image_text.steps=1000", "weights.image_text.n_folds=4"]
+    made = plan_run(Source(path=photos), read_recipe("balance", changes), output=tmp_path / "run", is_trained=False)
+    assert made.trainings == ("image-text matching",)
+    one_image = 6 * 6 * 3 * 256 + 256 * 128 + 128 * 2
+    assert made.training_seconds == pytest.approx(3.5e-10 * 4 * 1000 * 256 * one_image)
+
+
 def test_rounds_models_and_targets_add_up(photos: Path, tmp_path: Path) -> None:
     (tmp_path / "all.toml").write_text(
         'weights.use = ["auto"]\ntargets.policy = "bootstrap"\nhidden_layer.width = 8\n'

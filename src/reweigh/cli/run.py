@@ -65,8 +65,9 @@ def run(
     """Index, extract features, gather evidence on every label, weigh, train, evaluate, and write a page.
 
     The recipe `auto` pools all evidence that the data allows and balances the classes; `baseline` weighs nothing;
-    `balance` and `curriculum` are there too; `finetune` trains the network itself on the images, with the weights of `auto`,
-    where the others train a linear head on its features. `--plan` says what that costs. Several GPUs or machines:
+    `balance`, `curriculum`, `urnet` (URNet's pieces in the readings that help) and `urnet_paper` (as printed) are there too;
+    `finetune` trains the network itself on the images, with the weights of `auto`, where the others train a linear head on
+    its features. `--plan` says what that costs. Several GPUs or machines:
     `torchrun --nproc-per-node 4 -m reweigh run ...`.
 
     The same command in the same folder goes on where it stopped and repeats nothing; after `reweigh check` it goes on from

@@ -18,7 +18,7 @@ from reweigh.runs.preview import duration, measured_speed
 from reweigh.runs.recipe import Recipe, overridden, rounds_of
 from reweigh.runs.resolve import load, resolve
 from reweigh.runs.source import Source, catalog_of, original, output_of
-from reweigh.runs.training_cost import TrainingCost, classifier_cost, cross_fit_cost
+from reweigh.runs.training_cost import TrainingCost, classifier_cost, cross_fit_cost, image_text_cost
 from reweigh.runs.work import Work
 
 PROBE_SECONDS_PER_UNIT = 1.5e-7
@@ -45,7 +45,7 @@ class Plan:
     extraction_seconds: float
     probe_seconds: float
     training_seconds: float = 0.0
-    """Of networks and hidden layers; a linear head costs next to nothing"""
+    """Of networks, image-text matching and hidden layers; a linear head and other weights cost next to nothing"""
     trainings: tuple[str, ...] = ()
     """What is trained, in words"""
 
@@ -134,6 +134,8 @@ def _cost(work: Work, *, is_trained: bool) -> _Cost:
             seen.append(evidence)
             _add(cost, cross_fit_cost(here))
             _add_held_out(cost, here, d)
+        if number < len(rounds):
+            _add(cost, image_text_cost(here, feature_size=d))
         if own.targets.policy != "keep" and own.targets.source == "weighted" and number < len(rounds):
             _add_held_out(cost, here, d)
         if is_trained:

@@ -26,6 +26,21 @@ class TrainingCost:
     said: str = ""
 
 
+IMAGE_TEXT_SECONDS_PER_UNIT = 3.5e-10
+"""Seconds for each multiplication of weights by values that image-text training does forwards, on two cores, right within a factor of
+three (dev/log.md)."""
+
+
+def image_text_cost(work: Work, *, feature_size: int) -> TrainingCost:
+    """Of the networks that match images with their labels' texts; nothing where no weigher does."""
+    if "image_text" not in work.recipe.weights.use:
+        return TrainingCost()
+    chosen = work.recipe.weights.image_text
+    one_image = feature_size * chosen.hidden + chosen.hidden * chosen.size + chosen.size * work.catalog.k
+    seconds = IMAGE_TEXT_SECONDS_PER_UNIT * chosen.n_folds * chosen.steps * chosen.batch * one_image
+    return TrainingCost(seconds=seconds, said="image-text matching")
+
+
 def cross_fit_cost(work: Work) -> TrainingCost:
     """Of the networks that predict held out; nothing where a probe does."""
     networks = trainings_of(work)
