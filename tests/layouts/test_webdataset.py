@@ -101,6 +101,44 @@ def test_odd_members_are_counted_or_put_together(tmp_path: Path) -> None:
     assert any(w.startswith("2 samples have members that are not side by side") for w in catalog.counts["warnings"])
 
 
+def test_labels_of_json_in_every_form_and_names_that_are_cut_or_no_text(tmp_path: Path) -> None:
+    labels = ["7.0", "[7]", '"seven"', "[7, 8]", "true", "2.5", "null"]
+    members = [(f"{n}.jpg", jpeg(n)) for n in range(len(labels))]
+    members += [(f"{n}.json", f'{{"label": {label}}}'.encode()) for n, label in enumerate(labels)]
+    members += [("dr.smith.jpg", jpeg(8)), ("dr.smith.cls", b"1"), ("caf\udce9.jpg", jpeg(9))]
+    make_tar(tmp_path / "s/0.tar", sorted(members))
+    catalog = index(tmp_path / "s", tmp_path / "c")
+    assert list(rows_of(catalog, "label").values()) == [0, 0, 1, -1, -1, -1, -1]
+    assert read_classes(catalog).names == ("7", "seven")
+    skipped = {reason: (found["count"], found["examples"]) for reason, found in catalog.counts["skipped"].items()}
+    assert skipped == {
+        webdataset.UNCLEAR: (3, ["0.tar/3", "0.tar/4", "0.tar/5"]), webdataset.CUT: (1, ["0.tar/dr.smith.jpg"]),
+        "name is not valid Unicode": (1, ["caf?.jpg"]),
+    }  # fmt: skip
+
+
+def test_text_that_is_not_utf_8_is_read_as_latin_1_and_counted(tmp_path: Path) -> None:
+    make_tar(
+        tmp_path / "s/0.tar",
+        [("a.jpg", jpeg(1)), ("a.cls", "café".encode("latin-1")), ("a.txt", b"\xef\xbb\xbfa cup")],
+    )
+    catalog = index(tmp_path / "s", tmp_path / "c")
+    assert read_classes(catalog).names == ("café",) and rows_of(catalog, "title") == {"0.tar/a.jpg": "a cup"}
+    assert "1 cls or txt are not UTF-8 and were read as latin-1" in catalog.counts["warnings"]
+
+
+@pytest.mark.parametrize(("window", "labels"), [(5, [0] * 5), (2, [-1] * 5)])
+def test_samples_far_apart_come_in_pieces_and_memory_has_a_bound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, window: int, labels: list[int]
+) -> None:
+    monkeypatch.setattr(webdataset, "WINDOW", window)
+    members = [(f"{n}.jpg", jpeg(n)) for n in range(5)] + [(f"{n}.cls", b"0") for n in range(5)]
+    make_tar(tmp_path / "s/0.tar", members)
+    catalog = index(tmp_path / "s", tmp_path / "c", layout="webdataset")
+    assert list(rows_of(catalog, "label").values()) == labels
+    assert catalog.counts["skipped"].get("sample without an image", {}).get("count", 0) == labels.count(-1)
+
+
 def test_a_label_that_no_class_has_names_the_sample(tmp_path: Path) -> None:
     source = shards(tmp_path / "s")
     make_tar(source / "train-000001.tar", [("z.jpg", jpeg(9)), ("z.cls", b"7")])

@@ -85,14 +85,21 @@ def images_below(source: Path, folder: Path, findings: Findings) -> Iterator[str
             yield inside
 
 
+def is_named_unicode(name: str, findings: Findings) -> bool:
+    """Whether the name is valid Unicode, as a table can hold it; counted where it is not."""
+    if is_unicode(name):
+        return True
+    findings.skip("name is not valid Unicode", [name.encode(errors="replace").decode()])
+    return False
+
+
 def is_named_image(name: str, findings: Findings) -> bool:
     """Whether the name is valid Unicode and ends as images do; counted where it is not."""
-    if not is_unicode(name):
-        findings.skip("name is not valid Unicode", [name.encode(errors="replace").decode()])
-    elif not is_image(name):
-        findings.skip("not an image by its ending", [name])
-    else:
+    if not is_named_unicode(name, findings):
+        return False
+    if is_image(name):
         return True
+    findings.skip("not an image by its ending", [name])
     return False
 
 

@@ -20,8 +20,7 @@ from reweigh.catalog.tables import Catalog, plain_classes
 from reweigh.errors import ReweighError
 from reweigh.images.tar_members import Member, is_tar, read_members
 from reweigh.layouts.class_lists import ClassList, class_list_of, classes_of_labels, read_class_list
-from reweigh.layouts.folders import files_in, first_files, first_folders, holds_images
-from reweigh.layouts.image_names import is_unicode
+from reweigh.layouts.folders import files_in, first_files, first_folders, holds_images, is_named_unicode
 from reweigh.layouts.indexing import batched, index_rows
 from reweigh.layouts.recognition import Certainty, Recognition
 from reweigh.layouts.split_names import split_of_path
@@ -38,6 +37,10 @@ LARGEST = 1 << 20
 LABELS, TITLES = ("label", "cls", "class"), ("title", "caption", "text")
 TEXTS = ("description", "query", "source")
 CUT = "member whose name is cut at a dot before its ending (webdataset takes what comes before as the key)"
+UNCLEAR = "json whose label is neither a text nor a whole number, nor a list of one"
+NOT_UTF8 = "cls or txt are not UTF-8 and were read as latin-1"
+WINDOW = 50_000
+"""Samples of a tar in memory at a time, about 50 MB: members of one sample lie side by side but in tars made by hand."""
 TWICE = "field that a sample has twice (the first counts)"
 APART = "samples have members that are not side by side (webdataset would give them in pieces); they were put together"
 UNREAD = "json that cannot be read"
@@ -132,17 +135,15 @@ def _classes(tars: Sequence[Path], root: Path, findings: Findings, progress: Pro
 
 
 def _samples(tar: Path, findings: Findings) -> Iterator[Sample]:
-    """The samples of a tar, in the order of their first members."""
+    """The samples of a tar, in the order of their first members. Those whose members lie more than WINDOW samples apart come in pieces."""
     samples: dict[str, Sample] = {}
     last = None
     for member in read_members(tar):
         base = member.name.rpartition("/")[2]
         found = KEY.fullmatch(member.name)
-        if (
-            base.startswith(".")
-            or (member.name.startswith("__") and member.name.endswith("__"))
-            or not is_unicode(member.name)
-        ):
+        if base.startswith(".") or (member.name.startswith("__") and member.name.endswith("__")):
+            continue
+        if not is_named_unicode(member.name, findings):
             continue
         if found is None:
             findings.skip("member without an ending", [f"{tar.name}/{member.name}"])
@@ -161,6 +162,8 @@ def _samples(tar: Path, findings: Findings) -> Iterator[Sample]:
             findings.skip(TWICE, [f"{tar.name}/{member.name}"])
         sample.fields.setdefault(ending, member)
         last = key
+        if len(samples) > WINDOW:
+            yield samples.pop(next(iter(samples)))
     yield from samples.values()
 
 
@@ -176,7 +179,10 @@ def _rows(tar: Path, root: Path, findings: Findings, *, are_labels_all: bool = F
         for sample in _samples(tar, findings):
             image = next((sample.fields[ending] for ending in IMAGES if ending in sample.fields), None)
             if image is None:
-                findings.skip("sample without an image", [f"{shard}/{sample.key}"])
+                cut = [m.name for ending, m in sample.fields.items() if ending.rpartition(".")[2] in IMAGES]
+                findings.skip(
+                    CUT if cut else "sample without an image", [f"{shard}/{name}" for name in cut or [sample.key]]
+                )
                 continue
             findings.repaired[APART] += sample.is_apart
             read = {}
@@ -193,11 +199,9 @@ def _rows(tar: Path, root: Path, findings: Findings, *, are_labels_all: bool = F
                 read[name] = file.read(member.length)
             texts = _json(read.get("json"), f"{shard}/{sample.key}", findings)
             if "txt" in read:
-                texts["title"] = _text(read["txt"])
+                texts["title"] = _text(read["txt"], findings)
             label = (
-                _text(read["cls"])
-                if "cls" in read
-                else next((str(texts[n]) for n in LABELS if texts.get(n) is not None), None)
+                _text(read["cls"], findings) if "cls" in read else _label_of(texts, f"{shard}/{sample.key}", findings)
             )
             yield (
                 f"{shard}/{image.name}",
@@ -224,8 +228,25 @@ def _json(data: bytes | None, name: str, findings: Findings) -> dict[str, Any]:
     return {**{n: found[n] for n in (*LABELS, *TEXTS, "tags", "rank") if n in found}, "title": title}
 
 
-def _text(data: bytes) -> str:
-    return data.decode("utf-8", "replace")
+def _label_of(texts: Mapping[str, Any], name: str, findings: Findings) -> str | None:
+    """The label that a sample's json tells; one that is several, or no label, is counted."""
+    value = next((texts[n] for n in LABELS if texts.get(n) is not None), None)
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if value is None or isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
+        return None if value is None else str(value)
+    findings.skip(UNCLEAR, [name])
+    return None
+
+
+def _text(data: bytes, findings: Findings) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        findings.repaired[NOT_UTF8] += 1
+        return data.decode("latin-1")
 
 
 def _batch(rows: Sequence[Row], classes: ClassList, where: str) -> pa.RecordBatch:
