@@ -97,6 +97,16 @@ def test_validation_images_may_be_sorted_into_folders(tmp_path: Path, inner: str
     assert "val: folders by wnid" in catalog.counts["notes"]
 
 
+def test_what_is_left_in_images_beside_the_folders_has_labels_from_the_list(tmp_path: Path) -> None:
+    source = tiny(tmp_path / "t")
+    (source / "val" / "n03444034").mkdir()
+    (source / "val/images/val_0.JPEG").rename(source / "val/n03444034/val_0.JPEG")
+    catalog = index(source, tmp_path / "c")
+    rows = labels(catalog)
+    assert rows["val/n03444034/val_0.JPEG"] == ("val", 2) and rows["val/images/val_1.JPEG"] == ("val", 0)
+    assert "missing file" not in str(catalog.counts["skipped"])
+
+
 def test_what_is_missing_or_too_much_is_counted(tmp_path: Path) -> None:
     source = tiny(tmp_path / "t")
     with (source / "val" / "val_annotations.txt").open("a") as file:

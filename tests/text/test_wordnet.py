@@ -184,11 +184,25 @@ def test_another_version_is_refused(folder: Path) -> None:
         read_wordnet(folder)
 
 
-def test_the_environment_names_a_folder_where_the_usual_one_is_empty(
+def test_the_environment_names_the_folder_before_the_usual_one(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("reweigh.text.wordnet.FOLDER", tmp_path / "nowhere")
+    usual = tmp_path / "usual"
+    usual.mkdir()
+    (usual / "data.noun").write_bytes((folder / "data.noun").read_bytes())
+    monkeypatch.setattr("reweigh.text.wordnet.FOLDER", usual)
+    assert find_wordnet(environment={}) == usual
     assert find_wordnet(environment={"WNSEARCHDIR": str(folder)}) == folder
+    with pytest.raises(ReweighError, match=r"looked for data\.noun in .*empty, which the environment's WNSEARCHDIR"):
+        find_wordnet(environment={"WNSEARCHDIR": str(tmp_path / "empty")})
     (tmp_path / "dict").mkdir()
     (folder / "data.noun").rename(tmp_path / "dict" / "data.noun")
     assert find_wordnet(environment={"WNHOME": str(tmp_path)}) == tmp_path / "dict"
+
+
+def test_a_byte_of_a_gloss_that_is_not_utf_8_does_no_harm(folder: Path) -> None:
+    path = folder / "data.noun"
+    first, _, rest = path.read_bytes().rpartition(b" | ")
+    path.write_bytes(first + b" | " + b"\xff" + rest[1:])
+    wordnet = read_wordnet(folder)
+    assert synset(wordnet, f"n{wordnet.offsets[-1]:08d}").gloss.endswith("| \ufffdf a kind")

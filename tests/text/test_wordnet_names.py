@@ -72,6 +72,9 @@ def test_another_version_a_missing_and_a_broken_index_are_refused(tmp_path: Path
     (tmp_path / "index.noun").write_text("dog v 1\n")
     with pytest.raises(ReweighError, match=r"is not WordNet's index\.noun"):
         read_noun_index(tmp_path)
+    (tmp_path / "index.noun").write_text(HEADER + LINES[:-3])
+    with pytest.raises(ReweighError, match=r"index\.noun ends within a line: it was cut"):
+        read_noun_index(tmp_path)
     (tmp_path / "index.noun").write_text("dog n 7 1 @ 1\n")
     with pytest.raises(ReweighError, match="the line of 'dog' is not one of WordNet's"):
         noun_senses(read_noun_index(tmp_path), "dog")

@@ -121,7 +121,12 @@ def _val(source: Path, label: Mapping[str, int], findings: Findings) -> Iterator
         findings.notes.append("no val/")
     elif any(p.name in label for p in folders_in(folder)):
         findings.notes.append("val: folders by wnid")
-        yield from _sorted(source, "val", label, findings)
+        rest = (folder / "images").is_dir() and (folder / ANNOTATIONS).is_file()
+        for own in folders_in(folder):
+            if not (rest and own.name == "images"):
+                yield from _images(source, own, "val", label.get(own.name, -1), findings)
+        if rest:
+            yield from _annotated(folder, label, findings, is_rest=True)
     elif not (folder / ANNOTATIONS).is_file():
         raise ReweighError(
             f"No {ANNOTATIONS} in {folder}, and no folders by wnid: which classes its images are of is not known."
@@ -130,7 +135,8 @@ def _val(source: Path, label: Mapping[str, int], findings: Findings) -> Iterator
         yield from _annotated(folder, label, findings)
 
 
-def _annotated(folder: Path, label: Mapping[str, int], findings: Findings) -> Iterator[Row]:
+def _annotated(folder: Path, label: Mapping[str, int], findings: Findings, *, is_rest: bool = False) -> Iterator[Row]:
+    """Images of val/images/, or val/, with their labels from the list; is_rest: other folders hold the others of the list."""
     path = folder / ANNOTATIONS
     inside = folder / "images" if (folder / "images").is_dir() else folder
     there = {p.rsplit("/", 1)[-1] for p in files_below(str(inside)) if is_image(p) and is_unicode(p)}
@@ -146,7 +152,7 @@ def _annotated(folder: Path, label: Mapping[str, int], findings: Findings) -> It
         uid = f"{inside.relative_to(folder.parent).as_posix()}/{name}"
         if name in there:
             yield uid, uid, "val", label[wnid]
-        else:
+        elif not is_rest:
             findings.skip(MISSING, [uid])
     findings.skip(f"image in val that {ANNOTATIONS} lacks", sorted(there - listed))
 

@@ -51,21 +51,24 @@ class Synset:
 
 
 def find_wordnet(folder: Path | str | None = None, environment: Mapping[str, str] | None = None) -> Path:
-    """The folder with data.noun: `folder` where given, else /usr/share/wordnet, else $WNSEARCHDIR, else $WNHOME/dict.
+    """The folder with data.noun: `folder` where given, else $WNSEARCHDIR, else $WNHOME/dict, else /usr/share/wordnet.
 
-    Raises ReweighError that says where it looked.
+    Raises ReweighError where it is not in the first that is named: another folder's files may be others.
     """
     environment = os.environ if environment is None else environment
-    places = [Path(folder)] if folder is not None else [FOLDER]
-    if folder is None:
-        places += [Path(environment["WNSEARCHDIR"])] if environment.get("WNSEARCHDIR") else []
-        places += [Path(environment["WNHOME"]) / "dict"] if environment.get("WNHOME") else []
-    for place in places:
-        if (place / NOUNS).is_file():
-            return place
+    home = environment.get("WNHOME")
+    named = folder or environment.get("WNSEARCHDIR") or (Path(home) / "dict" if home else None)
+    place = FOLDER if named is None else Path(named)
+    if (place / NOUNS).is_file():
+        return place
+    if folder is None and named is not None:
+        raise ReweighError(
+            f"No WordNet: looked for {NOUNS} in {place}, which the environment's WNSEARCHDIR or WNHOME names; unset it, or set it "
+            "to the folder of WordNet 3.0's files."
+        )
     raise ReweighError(
-        f"No WordNet: looked for {NOUNS} in {', '.join(map(str, places))}. Debian's package wordnet-base has the files; "
-        "elsewhere set WNSEARCHDIR to the folder of WordNet 3.0's files."
+        f"No WordNet: looked for {NOUNS} in {place}. Debian's package wordnet-base has the files; elsewhere set WNSEARCHDIR "
+        "to the folder of WordNet 3.0's files."
     )
 
 
@@ -113,7 +116,7 @@ def synset(wordnet: WordNet, synset_id: str) -> Synset:
     """The synset of this id. Raises ReweighError where there is none."""
     position = int(_found(wordnet, [synset_id])[0])
     start = int(wordnet.offsets[position])
-    line = wordnet.text[start : wordnet.text.index(b"\n", start)].decode()
+    line = wordnet.text[start : wordnet.text.index(b"\n", start)].decode(errors="replace")
     head, _, gloss = line.partition(" | ")
     words = head.split()
     above = wordnet.parents[wordnet.first_parent[position] : wordnet.first_parent[position + 1]]

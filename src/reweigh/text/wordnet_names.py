@@ -38,6 +38,8 @@ def read_noun_index(folder: Path | str | None = None) -> NounIndex:
         raise ReweighError(f"No {INDEX} in {path.parent}, where data.noun is: without it no name can be looked up.")
     raw = path.read_bytes()
     check_version(raw, path)
+    if raw and not raw.endswith(b"\n"):
+        raise ReweighError(f"{path} ends within a line: it was cut. Is the copy complete?")
     text = raw.decode(errors="replace").split("\n")
     lines = {lemma: rest for lemma, _, rest in (line.partition(" ") for line in text if line[:1] not in ("", " "))}
     if not all(rest.startswith("n ") for rest in lines.values()) or not lines:
