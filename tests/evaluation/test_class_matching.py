@@ -51,6 +51,13 @@ def test_two_synsets_of_one_name_are_two_classes() -> None:
     assert match_classes(one, other).unmatched == (f"crane ({BIRD}, the model's is {MACHINE})",)
 
 
+def test_of_a_synset_that_two_of_the_models_classes_have_the_name_decides() -> None:
+    two = NamedClasses(names=("crane", "heron", "tench"), synsets=(BIRD, BIRD, TENCH))
+    assert match_classes(two, two).classes.tolist() == [0, 1, 2]
+    match = match_classes(NamedClasses(names=("stork",), synsets=(BIRD,)), two)
+    assert match.unmatched == (f"stork (several of the model's classes are {BIRD})",) and match.by_synset == 0
+
+
 def test_names_that_differ_in_case_only_are_told_apart_exactly() -> None:
     assert match_classes(plain("Polish", "polish"), plain("polish", "Polish")).classes.tolist() == [1, 0]
     assert match_classes(plain("POLISH"), plain("polish", "Polish")).classes.tolist() == [-1]

@@ -34,8 +34,21 @@ def test_an_option_of_another_layout_is_an_error(tmp_path: Path) -> None:
 
 def test_a_file_of_no_known_form_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "x.doc").write_text("x")
-    with pytest.raises(ReweighError, match="is no form that is known: looked for"):
+    with pytest.raises(ReweighError, match=r"is no form that is known: a file is a table"):
         index(tmp_path / "x.doc", tmp_path / "c")
+
+
+def test_a_file_of_a_set_an_archive_and_an_image_say_what_to_name(tmp_path: Path) -> None:
+    lists = tmp_path / "web" / "info"
+    lists.mkdir(parents=True)
+    (lists / "train_filelist_google.txt").write_text("google/q0001/1.jpg 0\n")
+    (lists / "synsets.txt").write_text("n01440764 tench\n")
+    with pytest.raises(ReweighError, match=rf"is a file of a data set: {lists} is webvision .*Name that folder"):
+        index(lists / "train_filelist_google.txt", tmp_path / "c")
+    for name, message in (("x.ZIP", "an archive: unpack it"), ("cat.jpg", "one image: name the folder")):
+        (tmp_path / name).write_bytes(b"x")
+        with pytest.raises(ReweighError, match=message):
+            index(tmp_path / name, tmp_path / "c")
 
 
 def test_forms_are_recognised(tmp_path: Path) -> None:

@@ -39,10 +39,12 @@ class ClassMatch:
 def match_classes(theirs: NamedClasses, ours: NamedClasses) -> ClassMatch:
     """Their classes among ours: those of one synset, then those of one name, else those of one name with underscores as blanks, in any case.
 
-    A name that two classes of one side have (crane) matches nothing, and two different synsets are never matched by name.
+    A name that two classes of one side have (crane) matches nothing; of a synset that two of ours have the name decides; two
+    different synsets are never matched by name.
     """
     label_of = {wnid: label for label, wnid in enumerate(ours.synsets) if wnid}
-    found = [label_of.get(wnid, -1) if wnid else -1 for wnid in theirs.synsets]
+    shared = {wnid for wnid, times in Counter(ours.synsets).items() if wnid and times > 1}
+    found = [label_of.get(wnid, -1) if wnid and wnid not in shared else -1 for wnid in theirs.synsets]
     by_synset = sum(label >= 0 for label in found)
     exactly = _same_names(theirs.names, ours.names)
     nearly = _same_names(tuple(map(_plain, theirs.names)), tuple(map(_plain, ours.names)))
@@ -52,9 +54,11 @@ def match_classes(theirs: NamedClasses, ours: NamedClasses) -> ClassMatch:
             continue
         others = exactly[label] or nearly[label]
         own, other = theirs.synsets[label], ours.synsets[others[0]] if others else None
-        if others == AMBIGUOUS:
+        if own in shared and (others == AMBIGUOUS or other != own):
+            unmatched.append(f"{name} (several of the model's classes are {own})")
+        elif others == AMBIGUOUS:
             unmatched.append(f"{name} (several classes have this name)")
-        elif own and other:
+        elif own and other and own != other:
             unmatched.append(f"{name} ({own}, the model's is {other})")
         elif others:
             found[label] = others[0]

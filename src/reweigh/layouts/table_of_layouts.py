@@ -22,6 +22,7 @@ from reweigh.layouts.folder_doubts import doubt_about
 from reweigh.layouts.folders import folders_in
 from reweigh.layouts.food101n import index_food101n, recognise_food101n
 from reweigh.layouts.hf_dataset import index_hf_dataset, recognise_hf_dataset
+from reweigh.layouts.image_names import is_image
 from reweigh.layouts.imagefolder import index_imagefolder, recognise_imagefolder
 from reweigh.layouts.imagenet import index_imagenet, recognise_imagenet
 from reweigh.layouts.img2dataset import index_img2dataset, recognise_img2dataset
@@ -38,6 +39,10 @@ BELOW_CRAWLS = ("webvision", "clothing1m", "cnwl")
 """Whose folders of images are no classes."""
 MOST_BELOW = 20
 """Folders of a source that are asked whether they are the data set that was meant."""
+
+ARCHIVES = (".zip", ".tgz", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar")
+MOST_ABOVE = 2
+"""Folders above a file that are asked whether it is one of their lists."""
 
 
 @dataclass(frozen=True)
@@ -181,8 +186,23 @@ def recognise(source: Path) -> tuple[str, Recognition]:
         return best
     if source.is_dir():  # whose reader says what is missing in it
         return "folder", Recognition(Certainty.POSSIBLE, "a folder")
-    raise ReweighError(
-        f"{source} is no form that is known: looked for {'; '.join(info.description for info in LAYOUTS.values())}."
+    raise ReweighError(_unknown_file(source))
+
+
+def _unknown_file(source: Path) -> str:
+    """What a file that no layout begins with is likely to be, and what to name in its place."""
+    if source.suffix.lower() in ARCHIVES:
+        return f"{source} is an archive: unpack it and name the folder. Plain tars are read in place, of samples or with a table and --tar."
+    if is_image(source.name):
+        return f"{source} is one image: name the folder of images that it belongs to."
+    for folder in islice(source.resolve().parents, MOST_ABOVE):
+        for name, info in LAYOUTS.items():
+            found = info.recognise(folder)
+            if found is not None and found.certainty == Certainty.CERTAIN:
+                return f"{source} is a file of a data set: {folder} is {name} ({found.signs}). Name that folder."
+    return (
+        f"{source} is no form that is known: a file is a table (.csv, .jsonl, .parquet) or a tar of samples; everything else is a folder: "
+        f"{'; '.join(info.description for info in LAYOUTS.values())}."
     )
 
 
