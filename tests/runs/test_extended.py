@@ -85,6 +85,25 @@ def test_changes_are_listed_one_a_row(photos: Path, tmp_path: Path) -> None:
     assert ("classes that came", "1: eel") in summarize(found)
 
 
+def test_an_image_moved_to_another_class_is_renamed_and_has_another_label(photos: Path, tmp_path: Path) -> None:
+    (photos / "cat/06.png").write_bytes((photos / "cat/04.png").read_bytes())  # two of the same bytes
+    index(photos, tmp_path / "old")
+    (photos / "cat/04.png").rename(photos / "dog/04.png")
+    (photos / "cat/06.png").rename(photos / "dog/06.png")
+    (photos / "train").mkdir()
+    for name in ("cat", "dog"):
+        (photos / name).rename(photos / "train" / name)
+    (photos / "val/cat").mkdir(parents=True)
+    (photos / "train/cat/08.png").rename(photos / "val/cat/08.png")
+    found = extend(photos, tmp_path / "old", tmp_path / "new")
+    assert found.changes == {"came": 0, "went": 0, "other bytes": 0, "other label": 2, "other split": 1, "renamed": 30}
+    changes = listed(found.catalog)
+    assert ("train/dog/04.png", "renamed", "cat/04.png", "train/dog/04.png") in changes
+    assert ("train/dog/04.png", "other label", "cat", "dog") in changes
+    assert ("train/dog/06.png", "renamed", "cat/06.png", "train/dog/06.png") in changes
+    assert ("val/cat/08.png", "other split", "train", "val") in changes
+
+
 def test_labels_and_splits_that_changed_are_listed_by_name(photos: Path, tmp_path: Path) -> None:
     table = photos / "t.csv"
     table.write_text("file,label,split\ncat/00.png,cat,train\ndog/01.png,dog,train\ndog/03.png,dog,train\n")

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.csv
 from numpy.typing import NDArray
 
 from reweigh.catalog.grouping import position
-from reweigh.catalog.tables import Catalog, open_catalog, read_classes, read_columns, read_uids
+from reweigh.catalog.tables import Catalog, open_catalog, read_classes, read_columns
 from reweigh.catalog.text_numbers import text_numbers
 from reweigh.features.carrying import carry_features, same_images
 from reweigh.layouts.table_of_layouts import index
@@ -22,6 +23,7 @@ from reweigh.whole_files import write_bytes
 
 CHANGES = "changes.csv"
 KINDS = ("came", "went", "other bytes", "other label", "other split", "renamed")
+COLUMNS = pa.schema([(name, pa.string()) for name in ("uid", "change", "before", "after")])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +52,7 @@ def extend(
 
     layout and options None: those of the old catalog. An image keeps its uid, which is its path in the source. NEW/changes.csv lists
     every image that came, went, or has another label, other bytes or another split; one that came with the bytes of one that went is
-    listed as renamed. Raises ReweighError as `index` and `open_catalog`.
+    listed as renamed, and its other label or split too. Raises ReweighError as `index` and `open_catalog`.
     """
     before = open_catalog(old)
     given = {**before.options, **(options or {})} if layout in (None, before.layout) else dict(options or {})
@@ -63,8 +65,8 @@ def extend(
         "went": tuple(name for name in earlier if name not in set(names)),
     }
     carried = carry_features(before, after, same_images(before, after), progress=progress)
-    counts = {kind: sum(change[1] == kind for change in changes) for kind in KINDS}
-    return Extended(catalog=after, changes=counts, classes=classes, carried=carried)
+    counts = Counter(changes["change"].to_pylist())
+    return Extended(catalog=after, changes={kind: counts[kind] for kind in KINDS}, classes=classes, carried=carried)
 
 
 def summarize(extended: Extended) -> list[tuple[str, str]]:
@@ -93,58 +95,73 @@ class _Rows:
     split: NDArray[np.uint64]
 
 
-Change = tuple[str, str, str, str]
-"""uid, kind, before, after"""
-
-
-def _changes(before: Catalog, after: Catalog) -> list[Change]:
-    """Every image that differs, by uid; a label is compared by its class's name."""
+def _changes(before: Catalog, after: Catalog) -> pa.Table:
+    """(uid, change, before, after) of every image that differs, by uid; a label is compared by its class's name."""
     old, new = _rows(before), _rows(after)
-    names, earlier = read_classes(after).names, read_classes(before).names
-    number = {name: label for label, name in enumerate(names)}
-    as_new = np.array([number.get(name, -2) for name in earlier], np.int64)
     order = np.argsort(old.uid)
     at = position(new.uid, old.uid[order])
-    there = np.flatnonzero(at >= 0)
+    there, came = np.flatnonzero(at >= 0), np.flatnonzero(at < 0)
     partner = order[at[there]]
     went = np.setdiff1d(np.arange(before.n), partner)
-    came = np.flatnonzero(at < 0)
-    label = np.where(old.label >= 0, as_new[old.label], -1)
+    earlier, later = _renamed(old, new, went, came)
+    both = np.concatenate([partner, earlier]), np.concatenate([there, later])
+    names, as_new = _labels(before, after)
     is_hashed = (old.content[partner] > 0) & (new.content[there] > 0)
-    found: list[Change] = []
-    found += _renamed_or_new(before, after, old, new, went, came)
-    bytes_differ = np.flatnonzero(is_hashed & (old.content[partner] != new.content[there]))
-    found += [(uid, "other bytes", "", "") for uid in _uids(after, there[bytes_differ])]
-    labels_differ = np.flatnonzero(label[partner] != new.label[there])
-    for uid, a, b in zip(
-        _uids(after, there[labels_differ]),
-        old.label[partner[labels_differ]],
-        new.label[there[labels_differ]],
-        strict=True,
-    ):
-        found.append((uid, "other label", _name(earlier, a), _name(names, b)))
-    splits_differ = np.flatnonzero(old.split[partner] != new.split[there])
-    splits = (_column(c, rows[splits_differ], "split") for c, rows in ((before, partner), (after, there)))
-    found += [(uid, "other split", a, b) for uid, a, b in zip(_uids(after, there[splits_differ]), *splits, strict=True)]
-    return sorted(found)
+    bytes_differ = there[is_hashed & (old.content[partner] != new.content[there])]
+    labels_differ = np.where(old.label[both[0]] >= 0, as_new[old.label[both[0]]], -1) != new.label[both[1]]
+    splits_differ = old.split[both[0]] != new.split[both[1]]
+    label = [
+        _called(names_, rows.label[at][labels_differ]) for names_, rows, at in zip(names, (old, new), both, strict=True)
+    ]
+    split = [
+        read_columns(c, ["split"], at[splits_differ])["split"] for c, at in zip((before, after), both, strict=True)
+    ]
+    return pa.concat_tables(
+        [
+            _table("renamed", _uids(after, later), _uids(before, earlier), _uids(after, later)),
+            _table("came", _uids(after, np.setdiff1d(came, later))),
+            _table("went", _uids(before, np.setdiff1d(went, earlier))),
+            _table("other bytes", _uids(after, bytes_differ)),
+            _table("other label", _uids(after, both[1][labels_differ]), *label),
+            _table("other split", _uids(after, both[1][splits_differ]), *split),
+        ]
+    ).sort_by([("uid", "ascending"), ("change", "ascending")])
 
 
-def _renamed_or_new(
-    before: Catalog, after: Catalog, old: _Rows, new: _Rows, went: NDArray[np.int64], came: NDArray[np.int64]
-) -> Iterator[Change]:
-    """Images that came and went; one that came with the bytes of one that went was renamed."""
+def _renamed(
+    old: _Rows, new: _Rows, went: NDArray[np.int64], came: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(rows that went, rows that came with their bytes): of several of equal bytes the first becomes the first, and so on."""
+    went, came = went[old.content[went] > 0], came[new.content[came] > 0]
     went = went[np.argsort(old.content[went], kind="stable")]
-    at = np.where(new.content[came] > 0, position(new.content[came], old.content[went]), -1)
-    earlier = dict(zip(went.tolist(), _uids(before, went), strict=True))
-    renamed: set[int] = set()
-    for uid, place in zip(_uids(after, came), at.tolist(), strict=True):
-        row = int(went[place]) if place >= 0 else -1
-        if row >= 0 and row not in renamed:
-            renamed.add(row)
-            yield uid, "renamed", earlier[row], uid
-        else:
-            yield uid, "came", "", ""
-    yield from ((uid, "went", "", "") for row, uid in earlier.items() if row not in renamed)
+    came = came[np.argsort(new.content[came], kind="stable")]
+    before, after = old.content[went], new.content[came]
+    first, end = np.searchsorted(before, after), np.searchsorted(before, after, side="right")
+    place = first + np.arange(len(after)) - np.searchsorted(after, after)
+    return went[place[place < end]], came[place < end]
+
+
+def _labels(before: Catalog, after: Catalog) -> tuple[tuple[tuple[str, ...], tuple[str, ...]], NDArray[np.int64]]:
+    """((names of old classes, of new ones), the new label of each old one, -2 where its class went)."""
+    earlier, names = read_classes(before).names, read_classes(after).names
+    number = {name: label for label, name in enumerate(names)}
+    return (earlier, names), np.array([number.get(name, -2) for name in earlier], np.int64)
+
+
+def _called(names: tuple[str, ...], labels: NDArray[np.int64]) -> pa.Array:
+    """Names of labels, "" for none."""
+    return pa.array(("", *names), pa.string()).take(pa.array(labels + 1))
+
+
+def _uids(catalog: Catalog, rows: NDArray[np.int64]) -> pa.ChunkedArray:
+    return read_columns(catalog, ["uid"], rows)["uid"]
+
+
+def _table(change: str, uids: pa.ChunkedArray, before: Any = None, after: Any = None) -> pa.Table:
+    empty = pa.nulls(len(uids), pa.string()).fill_null("")
+    kind = pa.nulls(len(uids), pa.string()).fill_null(change)
+    parts = (uids, kind, empty if before is None else before, empty if after is None else after)
+    return pa.table(dict(zip(("uid", "change", "before", "after"), parts, strict=True)), schema=COLUMNS)
 
 
 def _rows(catalog: Catalog) -> _Rows:
@@ -157,21 +174,7 @@ def _rows(catalog: Catalog) -> _Rows:
     )
 
 
-def _uids(catalog: Catalog, rows: NDArray[np.int64]) -> list[str]:
-    return read_uids(catalog, rows)
-
-
-def _column(catalog: Catalog, rows: NDArray[np.int64], name: str) -> list[str]:
-    return read_columns(catalog, [name], rows)[name].to_pylist() if len(rows) else []
-
-
-def _name(names: tuple[str, ...], label: int) -> str:
-    return names[label] if label >= 0 else ""
-
-
-def _listed(changes: list[Change]) -> bytes:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["uid", "change", "before", "after"])
-    writer.writerows(changes)
-    return text.getvalue().encode()
+def _listed(changes: pa.Table) -> bytes:
+    made = pa.BufferOutputStream()
+    pyarrow.csv.write_csv(changes, made)
+    return made.getvalue().to_pybytes()
