@@ -67,6 +67,7 @@ def test_tiny_imagenet_becomes_the_set_of_the_goals(tiny: Path, tmp_path: Path) 
         )
         catalog, summary = made.catalog, dict(made.summary)
         assert (catalog.k, catalog.counts["splits"]) == (32, {"train": 1265, "val": 1600})
+        assert summary["side text made of"].startswith("other words than the name of ")
         assert summary["near taken from"].startswith("WordNet") and summary["truth"] == "labels taken as the truth"
         shares.append(float(summary["wrong labels"].split("(")[1].rstrip("%)")))
         telling.append(float(summary["own text"].split()[1]))

@@ -102,6 +102,7 @@ def test_classes_of_the_pool_leave_and_the_others_are_numbered_anew(clean: Given
 
 def test_test_rows_are_as_they_were_and_train_rows_tell_nothing(clean: Given, tmp_path: Path) -> None:
     catalog, summary = make(clean, tmp_path / "web", n_max=20)
+    assert summary["side text made of"] == "other words than the name of 0 of 8 classes, descriptions of 8"
     assert column(catalog, "uid", "test").tolist() == column(clean.catalog, "uid", "test").tolist()
     assert column(catalog, "verified_label", "test").tolist() == column(clean.catalog, "label", "test").tolist()
     assert "telltale" not in column_names(catalog)

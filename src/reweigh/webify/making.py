@@ -105,6 +105,7 @@ def _training_rows(
         source=tuple(names[i] for i in drawn.source), rank=draw_ranks(drawn, numbers, settings, seed=seed), text=text
     )
     facts += [(name, f"{count:,}") for name, count in drawn.facts if count]
+    facts.append(("side text made of", _made_of(given, selection)))
     return drawn_table(given, drawn, side, images), drawn.n_max, facts
 
 
@@ -151,6 +152,17 @@ def _words(given: Given) -> ClassWords:
         lemmas=tuple(words or (name,) for name, words in zip(classes.names, classes.words, strict=True)),
         gloss=tuple(gloss_words(d or gloss) for d, gloss in zip(classes.descriptions, glosses, strict=True)),
     )
+
+
+def _made_of(given: Given, selection: Selection) -> str:
+    """What is known of the kept classes that side text says, in words."""
+    classes, kept = read_classes(given.catalog), selection.kept.tolist()
+    glosses = given.glosses or (None,) * len(classes.names)
+    own = sum(bool(classes.descriptions[c]) for c in kept)
+    filled = sum(bool(glosses[c]) and not classes.descriptions[c] for c in kept)
+    words = sum(any(word != classes.names[c] for word in classes.words[c]) for c in kept)
+    said = f"other words than the name of {words:,} of {len(kept):,} classes, descriptions of {own + filled:,}"
+    return f"{said} (of {filled:,} WordNet's)" if filled else said
 
 
 def _batches(*tables: pa.Table) -> Iterator[pa.RecordBatch]:
