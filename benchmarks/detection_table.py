@@ -95,7 +95,7 @@ def print_summary(cells: Mapping[str, Mapping[str, Draws]], methods: Sequence[st
 
 
 def print_goals(cells: Mapping[str, Mapping[str, Draws]]) -> None:
-    """METHODS 8.5, as far as the sets are here."""
+    """The goals of detection, as far as the sets are here."""
     print("\n## Goals\n\n| goal | wanted | found |\n|---|---|---|")
     people = [name for name in cells if name.startswith("people")]
     hard = ("pair 30 %", "uneven 5-70 %")

@@ -1,4 +1,4 @@
-"""The goals of METHODS, section 11, that `weights.py` measures: what was reached, and whether that is enough."""
+"""The goals that `weights.py` measures: what was reached, and whether that is enough."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ REPORTED = "reported"
 
 
 def print_goals(cells: Mapping[str, Cells], methods: Mapping[str, Method]) -> None:
-    """Each goal of METHODS, section 11, whose cells are there: what was reached, and whether that is enough."""
+    """Each goal whose cells are there: what was reached, and whether that is enough."""
     lines = [line for make in GOALS for line in make(cells, methods)]
     if lines:
         print("\n## Goals\n\n| goal | reached | target | |\n|---|---|---|---|")

@@ -117,7 +117,7 @@ def test_an_unknown_loss_is_named_with_those_there_are():
 
 
 def test_bootstrapping_by_hand() -> None:
-    """p = (.7, .2, .1), label the second, beta .8: -(.8 log .2 + .2 log .7) = 1.359; its slope has none of the argmax (METHODS 5)."""
+    """p = (.7, .2, .1), label the second, beta .8: -(.8 log .2 + .2 log .7) = 1.359; its slope has none of the argmax."""
     logits = torch.log(torch.tensor([[0.7, 0.2, 0.1]])).requires_grad_()
     loss = row_losses(logits, torch.tensor([1]), loss="bootstrapping", beta=0.8)
     assert loss.item() == pytest.approx(1.3589, abs=1e-4)

@@ -59,7 +59,7 @@ def written(path: Path, labels: list[int], k: int, truth: list[int] | None = Non
 
 @pytest.mark.usefixtures("has_wordnet")
 def test_tiny_imagenet_becomes_the_set_of_the_goals(tiny: Path, tmp_path: Path) -> None:
-    """METHODS.md section 11, note 1: 32 classes and 8 of the pool, 1,265 rows, 1,600 test images."""
+    """32 classes and 8 of the pool, 1,265 rows, 1,600 test images."""
     shares, telling = [], []
     for seed in range(5):
         made = run_webify(

@@ -23,7 +23,7 @@ def cross_entropy(target: np.ndarray, p: np.ndarray) -> float:
 
 @pytest.mark.parametrize(("form", "expected"), [("hard", [0.2, 0.8, 0]), ("soft", [0.14, 0.84, 0.02])])
 def test_the_papers_example_by_hand(form: str, expected: list[float]) -> None:
-    """p = (.7, .2, .1), label the second, beta .8. Hard: .8 e2 + .2 e1; soft: .8 e2 + .2 p. Losses 1.359 and 1.448 (METHODS 5)."""
+    """p = (.7, .2, .1), label the second, beta .8. Hard: .8 e2 + .2 e1; soft: .8 e2 + .2 p. Losses 1.359 and 1.448."""
     made = mixed_targets(np.array([1]), np.array([0.8]), P.copy(), form=form, top=5)  # type: ignore[arg-type]
     np.testing.assert_allclose(made[0], expected, rtol=1e-5)
     loss = cross_entropy(made[0], np.array([0.7, 0.2, 0.1]))

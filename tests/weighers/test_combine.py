@@ -1,4 +1,4 @@
-"""The worked numbers of METHODS, section 0, and what NaN means to each combiner."""
+"""Combiners by hand, and what NaN means to each combiner."""
 
 from __future__ import annotations
 

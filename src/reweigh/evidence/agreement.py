@@ -27,7 +27,7 @@ class Agreement:
 
 
 def label_agreement(log_probabilities: ProbabilityRows, labels: NDArray[np.integer]) -> NDArray[np.float32]:
-    """(n,) t = sigma(m) = p(y) / (p(y) + max over other classes of p), of p_c / N_c renormalised; METHODS 0.5 and 0.13.
+    """(n,) t = sigma(m) = p(y) / (p(y) + max over other classes of p), of p_c / N_c renormalised.
 
     labels (n,), -1 = none. N_c are the labelled rows of each class: dividing by them makes an unbalanced probe as good as a balanced one, and
     keeps the size of a class out of the weights of its images. 1 where k is 1, NaN without a label.

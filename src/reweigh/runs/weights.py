@@ -22,11 +22,11 @@ from reweigh.whole_files import read_json, write_json
 
 WEIGHTS, FACTS = "weights.parquet", "weights.json"
 PROBE_SHARPNESS = 1.0
-"""Of a probe, once a share of right labels is known. Differs from METHODS 0.11, where 2 was best: with the share of the verdicts 1 gained
-.1 to .8 points more than 2 on webified and clean Tiny-ImageNet and CIFAR-10N (dev/log.md)."""
+"""Of a probe, once a share of right labels is known: with the share of the verdicts 1 gained .1 to .8 points more
+than 2 on webified and clean Tiny-ImageNet and CIFAR-10N (dev/log.md)."""
 
 NETWORK_SHARPNESS = 4.0
-"""Of a network trained on the images, which memorises what a linear head cannot (METHODS 0.11 and 0.12)."""
+"""Of a network trained on the images, which memorises what a linear head cannot."""
 
 
 def weights_stage(work: Work, gathered: Gathered) -> Completed | None:

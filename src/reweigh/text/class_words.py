@@ -1,4 +1,4 @@
-"""How much of an image's text speaks of its label: TF-IDF with classes as documents (METHODS.md 7.3)."""
+"""How much of an image's text speaks of its label: TF-IDF with classes as documents."""
 
 from __future__ import annotations
 

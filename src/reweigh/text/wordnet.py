@@ -131,8 +131,8 @@ def synset(wordnet: WordNet, synset_id: str) -> Synset:
 def similarity(wordnet: WordNet, synset_ids: Sequence[str]) -> NDArray[np.float32]:
     """1 / (1 + d) for every pair, (k, k) float32, 1 on the diagonal; 0 where two synsets share no ancestor.
 
-    d is the number of hypernym links from one up to a common ancestor and down to the other, by the shortest way
-    (METHODS.md, section 10). A way that goes down first would depend on which other synsets were asked for.
+    d is the number of hypernym links from one up to a common ancestor and down to the other, by the shortest way.
+    A way that goes down first would depend on which other synsets were asked for.
     Raises ReweighError for an id that is not in WordNet, naming it.
     """
     from scipy.sparse.csgraph import dijkstra

@@ -33,7 +33,7 @@ def label_verdicts(
     seed: int = 0,
     progress: Progress = silent,
 ) -> LabelVerdicts:
-    """Which labels are wrong, how many, and what they should be; METHODS, section 8.
+    """Which labels are wrong, how many, and what they should be.
 
     labels (n,): class numbers 0..k-1, -1 = none. probabilities (n, k): **held-out** predictions, each row's by a model
     that has not seen it (cleanlab's `pred_probs`): an array, a memory map, a torch tensor, a SciPy sparse matrix of the most

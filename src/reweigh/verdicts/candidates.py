@@ -86,7 +86,7 @@ def class_shares(labels: NDArray[np.int32], k: int) -> NDArray[np.float64]:
 def without_class_sizes(candidates: Candidates, shares: NDArray[np.float64]) -> NDArray[np.float32]:
     """L_1 in the shape of `log_p`: log(p / share of the class).
 
-    Differs from METHODS 8.1, which takes log p: a probe that knows the sizes finds the images of small classes in large ones, and
+    Not log p as it is: a probe that knows the sizes finds the images of small classes in large ones, and
     small classes vanish (AUROC .888 against .900, .885 against .923 and .889 against .907 on three sets of size ratio 10).
     """
     logs = np.log(shares).astype(np.float32)

@@ -3,7 +3,7 @@
 P(y | x) = sum over z of pi(z | x) T[z, y],  pi(z | x) = softmax_z(sum_j a_j L_j(x, z) + b_z),  a_j >= 0.
 
 z is the true class, y the given label, L_j pieces of evidence (log-probabilities), T the noise: T[z, z] = 1 - e_z.
-Fitted by EM to the given labels alone, with a penalty lambda on the entropy of pi (METHODS 8.1, steps 1 and 2).
+Fitted by EM to the given labels alone, with a penalty lambda on the entropy of pi.
 """
 
 from __future__ import annotations

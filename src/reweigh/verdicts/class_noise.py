@@ -1,4 +1,4 @@
-"""How many labels are wrong: overall, in each class, and which classes are taken for which. METHODS 8.1, step 7."""
+"""How many labels are wrong: overall, in each class, and which classes are taken for which."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How clear-cut the truth is taken to be: lambda, the price of entropy in the fit. METHODS 8.1, step 2.
+"""How clear-cut the truth is taken to be: lambda, the price of entropy in the fit.
 
 P(y | x) alone cannot tell "the class is clear and the label noisy" from "the image is ambiguous"; lambda > 0 prefers the first.
 """

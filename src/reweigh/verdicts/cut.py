@@ -1,4 +1,4 @@
-"""Which labels are called wrong: the cut-off with the best expected F1, which needs no clean label. METHODS 8.1, step 3."""
+"""Which labels are called wrong: the cut-off with the best expected F1, which needs no clean label."""
 
 from __future__ import annotations
 

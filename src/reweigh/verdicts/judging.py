@@ -1,4 +1,4 @@
-"""From the label posterior to verdicts: flags, suggestions, order of review, rates. METHODS 8.1, steps 3 and 5 to 7."""
+"""From the label posterior to verdicts: flags, suggestions, order of review, rates."""
 
 from __future__ import annotations
 

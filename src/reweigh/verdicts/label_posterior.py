@@ -1,4 +1,4 @@
-"""The label posterior: what each image truly shows, given its evidence and its label. METHODS 8.1."""
+"""The label posterior: what each image truly shows, given its evidence and its label."""
 
 from __future__ import annotations
 

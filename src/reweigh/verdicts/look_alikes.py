@@ -1,4 +1,4 @@
-"""What similar images say of a row's class: evidence beside its own probabilities. METHODS 8.1, steps 4 to 6."""
+"""What similar images say of a row's class: evidence beside its own probabilities."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def look_alike_evidence(
 
     L_2(i, z) = log((sum over the K nearest j of q_j(z) + f_z) / (K + 1)) - log f_z, f_z = max(mean q(z), .1 / n): their posteriors,
     not their given labels, which would pass on the noise (F1 .945 against .866 with pair noise). votes (n, r), believed (r, k).
-    Differs from METHODS 8.1 by the last term: a class of ten images cannot have more than nine look-alikes (AUROC .879 to .908,
+    The last term is there because a class of ten images cannot have more than nine look-alikes (AUROC .879 to .908,
     .922 to .933, .895 to .904 on three sets of size ratio 10).
     """
     floor = np.maximum(np.asarray(believed.mean(axis=0)).ravel(), LEAST_ROWS / believed.shape[0]).astype(np.float32)

@@ -1,8 +1,8 @@
 """How much each class's noise is drawn to that of all: chosen by the likelihood of labels that the fit has not seen.
 
 T has k (k - 1) free numbers. With few rows a class they fit chance, small classes vanish into large ones, and a fifth of
-clean labels is flagged; with many, pair noise shows only where they are free. Differs from METHODS 8.1, where one row's
-worth of prior is used always: there 32 classes of 40 images got class rates wrong by .2, here by less than half of it (docs/methods.md).
+clean labels is flagged; with many, pair noise shows only where they are free. With one row's worth of
+prior always, 32 classes of 40 images got class rates wrong by .2, chosen by less than half of it (docs/methods.md).
 """
 
 from __future__ import annotations

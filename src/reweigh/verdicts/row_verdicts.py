@@ -1,4 +1,4 @@
-"""What is said of each row: flag, suggestion, none of the classes, place in the order of review. METHODS 8.1, steps 3, 5 and 6."""
+"""What is said of each row: flag, suggestion, none of the classes, place in the order of review."""
 
 from __future__ import annotations
 

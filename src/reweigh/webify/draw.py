@@ -72,7 +72,7 @@ class _Wish:
 
 
 def draw(stock: Stock, similarity: NDArray[np.float64], settings: WebifySettings, *, seed: int) -> Drawn:
-    """The training rows of METHODS.md section 10, steps 1 and 2, without ranks, text and duplicates.
+    """The training rows, without ranks, text and duplicates.
 
     similarity (k, k) of the kept classes. A row whose image is used up takes one from outside of the set, and where there
     is no pool, or no more of it, one of its own class; with none of these left it is dropped. All of it is counted.

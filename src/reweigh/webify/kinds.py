@@ -35,7 +35,7 @@ def near_probabilities(similarity: NDArray[np.float64], names: Sequence[str]) ->
     """(k, k) probability that a near error of the row's class is of the column's; rows sum to 1, 0 on the diagonal.
 
     The most similar classes with probability proportional to similarity; equal ones by number. There are 5 of them; with
-    fewer than 11 classes half of the others, which differs from METHODS.md section 10 so that there are far ones too.
+    fewer than 11 classes half of the others, so that there are far ones too.
     Raises ReweighError for a class that is similar to no other.
     """
     k = len(similarity)

@@ -46,7 +46,7 @@ class Webified:
 def webify(
     given: Given, output: Path, settings: WebifySettings | None = None, *, seed: int = 0, progress: Progress = silent
 ) -> Webified:
-    """A catalog at `output` whose labels are wrong in a known way (METHODS.md, section 10); same arguments, same bytes.
+    """A catalog at `output` whose labels are wrong in a known way; same arguments, same bytes.
 
     Images stay where they are, under their own uids (a repeated one has #again or #crossed after it). Rows of val and
     test are as they were; those of the pool's classes are left out. Columns of the source beyond the catalog's own are

@@ -15,7 +15,7 @@ from reweigh.webify.settings import WebifySettings
 def draw_ranks(drawn: Drawn, numbers: Sequence[int], settings: WebifySettings, *, seed: int) -> NDArray[np.int32]:
     """(n,) place of each row in the search of its class and source, 1 = first.
 
-    METHODS.md section 10, step 3: latent = rank_signal x [right] x (1 for source 0, .5 for source 1) + N(0, 1); the
+    latent = rank_signal x [right] x (1 for source 0, .5 for source 1) + N(0, 1); the
     largest is first.
     """
     factors = np.array(settings.source_rank)

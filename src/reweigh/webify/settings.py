@@ -1,4 +1,4 @@
-"""Settings of webify: what a clean set is made into (METHODS.md, section 10)."""
+"""Settings of webify: what a clean set is made into."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class WebifySettings:
     n_max: int = 0
     """Training images of the largest class; 0 takes the most that the images there are allow, and says how many."""
     ratio: float = 10.0
-    """Size of the largest class over that of the smallest, 1 or more; 10 in METHODS.md, section 11."""
+    """Size of the largest class over that of the smallest, 1 or more."""
     noise: float = 0.4
     """Share of wrong labels; a class has .6 to 1.4 times of it. Under a `corruption` of all classes alike."""
     near: float = 0.45

@@ -84,7 +84,7 @@ def draw_text(
     *,
     seed: int,
 ) -> SideText:
-    """Text of every row (METHODS.md section 10, step 4).
+    """Text of every row.
 
     numbers (k,): the kept classes' numbers in the given set. shown (n,): number of the class that a row's image is of,
     in the given set, pool classes too.

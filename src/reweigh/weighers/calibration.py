@@ -19,10 +19,10 @@ FEWEST = 20
 def fit_curves(
     score: NDArray[np.floating], target: NDArray[np.floating], parts: NDArray[np.integer] | None = None
 ) -> State:
-    """Isotonic curves of the target on the score, rising or falling as the data says; METHODS 0.5.
+    """Isotonic curves of the target on the score, rising or falling as the data says.
 
     score (n,), NaN = none; target (n,) in [0, 1]; parts (n,) >= 0: which curve a row belongs to (-1: a curve of its own);
-    None: one for all. Never calibrate a score on a target made from itself: it becomes a step (METHODS 0.5, trap a).
+    None: one for all. Never calibrate a score on a target made from itself: it becomes a step.
     Returns `part`, `score`, `value` (points of all curves, by part and score) and `known` (c, 3): part, number of
     rows, direction (1, -1; 0 = flat, the curve is its mean). A part of fewer than 20 rows, or flat, has no curve.
     """

@@ -65,7 +65,7 @@ class ClassBalance:
 
 
 def class_weights(mass: NDArray[np.float64], *, alpha: float) -> NDArray[np.float64]:
-    """Weight of each class, (k,): (1 - alpha) + alpha sum(mass) / (k mass); what URNet's text says, METHODS 1.
+    """Weight of each class, (k,): (1 - alpha) + alpha sum(mass) / (k mass); what URNet's text says.
 
     mass (k,) images or credibilities of each class; an empty class is left out of k and gets 0. At alpha 1 every class has
     the same total, at 0 every image the same weight, and the mean over the mass is 1 at any alpha. Differs from eq. 4,

@@ -1,4 +1,4 @@
-"""From the factors of each image to one credibility: the table COMBINERS. METHODS, section 0."""
+"""From the factors of each image to one credibility: the table COMBINERS."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from reweigh.weighers.factor import Factor
 LEAST = 0.01
 """Credibilities are held within [.01, .99] before their log-odds are added."""
 COEFFICIENTS = {"visual": 1.5, "rank": 2.0, "text": 2.0, "source": 1.0}
-"""Of each group's mean log-odds: calibrated curves are flattened by the errors of their target (METHODS 0.5)."""
+"""Of each group's mean log-odds: calibrated curves are flattened by the errors of their target."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,7 +20,7 @@ class HeldOutCredibility:
     needs: ClassVar[tuple[str, ...]] = ("agreement",)
 
     def fit(self, evidence: Evidence) -> State | None:
-        """Nothing to learn: calibrated on its own target it would become a step (METHODS 0.5, trap a)."""
+        """Nothing to learn: calibrated on its own target it would become a step."""
         return None
 
     def weigh(

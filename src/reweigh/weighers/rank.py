@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class RankCredibility:
-    """Rank fraction within class and source, calibrated (two-stage system, WebVision 2019; METHODS 7.2)."""
+    """Rank fraction within class and source, calibrated (two-stage system, WebVision 2019)."""
 
     per_source: bool = True
     """One curve for each source instead of one for all."""

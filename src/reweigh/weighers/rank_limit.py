@@ -14,7 +14,7 @@ from reweigh.weighers.factor import Evidence, Kind, State
 
 @dataclass(frozen=True, kw_only=True)
 class RankLimit:
-    """A hard limit is class balance in disguise (METHODS 0.1): off by default, the calibrated rank is the better use."""
+    """A hard limit is class balance in disguise: off by default, the calibrated rank is the better use."""
 
     limit: dict[str, int] = field(default_factory=dict)
     """Source -> last rank that is kept, 1 or more, such as {flickr = 15}; `*` means every source that is not named."""

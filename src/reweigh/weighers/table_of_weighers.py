@@ -1,4 +1,4 @@
-"""The table of weighers: name -> record of settings. A new method is one file and one line here."""
+"""The table of weighers: name -> record of settings. A new method is a file, a line here and a field of `WeightSettings`."""
 
 from __future__ import annotations
 

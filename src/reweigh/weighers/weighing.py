@@ -1,4 +1,4 @@
-"""All of it in order: exclude, credibility, combine, balance, clip. METHODS, section 0."""
+"""All of it in order: exclude, credibility, combine, balance, clip."""
 
 from __future__ import annotations
 
@@ -204,7 +204,7 @@ def _balances(
 
 
 def _default_sharpness(settings: WeightSettings, share_right: float | None, sharpness: float) -> float:
-    """1 under `product` and as long as no share of right labels has been estimated (METHODS 0.11)."""
+    """1 under `product` and as long as no share of right labels has been estimated."""
     return 1.0 if settings.combiner == "product" or share_right is None else sharpness
 
 
