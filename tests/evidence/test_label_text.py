@@ -12,6 +12,7 @@ from reweigh.errors import ReweighError
 from reweigh.evidence.inputs import EvidenceInputs
 from reweigh.evidence.label_text import (
     LabelText,
+    absolute_label_text,
     check_label_text,
     label_sentences,
     load_label_text,
@@ -117,9 +118,26 @@ def test_a_replaced_file_has_another_state(tmp_path: Path) -> None:
     before = state_of_label_text(settings)
     assert before == state_of_label_text(settings) != []
     os.utime(settings.label_text_from, (1, 1))
+    assert state_of_label_text(settings) == before  # touched or copied, it is the same file
+    Path(settings.label_text_from).write_text(LINES.replace("0 2", "2 0"))
     assert state_of_label_text(settings) != before
-    assert state_of_label_text(replace(settings, label_text_from=str(tmp_path))) == state_of_label_text(settings)
+    encoder = EvidenceSettings(label_text="sentences", label_text_from=str(tmp_path))
+    assert state_of_label_text(encoder) == state_of_label_text(settings)
     assert state_of_label_text(EvidenceSettings()) == []
+    Path(settings.label_text_from).unlink()
+    with pytest.raises(ReweighError, match="there is no such file"):
+        state_of_label_text(settings)
+
+
+def test_a_place_is_kept_from_the_root_on_and_a_hubs_name_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    word_vectors(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    found = absolute_label_text(EvidenceSettings(label_text="word_vectors", label_text_from="words.vec"))
+    assert found.label_text_from == str(tmp_path / "words.vec")
+    hub = EvidenceSettings(label_text="sentences", label_text_from="sentence-transformers/all-MiniLM-L6-v2")
+    assert absolute_label_text(hub) == hub and absolute_label_text(EvidenceSettings()) == EvidenceSettings()
 
 
 RECIPE = ["backbone.name=pixels", "threads=1", "evidence.label_text=word_vectors"]
@@ -127,7 +145,7 @@ RECIPE = ["backbone.name=pixels", "threads=1", "evidence.label_text=word_vectors
 
 def test_a_run_looks_at_the_file_before_any_work() -> None:
     asked = [*RECIPE, 'weights.use=["image_text"]', "evidence.label_text_from=nowhere.vec"]
-    with pytest.raises(ReweighError, match=r"No word vectors at nowhere\.vec"):
+    with pytest.raises(ReweighError, match=r"No word vectors at .*/nowhere\.vec"):
         resolve(read_recipe("balance", asked))
 
 

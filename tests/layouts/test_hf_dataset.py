@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -228,3 +229,29 @@ def test_several_labels_an_image_are_told(tmp_path: Path) -> None:
     pq.write_table(made, tmp_path / "s" / "train-0.parquet")
     with pytest.raises(ReweighError, match=r"column 'label' holds list<.*>, not one label an image"):
         index(tmp_path / "s", tmp_path / "c")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "said"),
+    [
+        (["a"], "b", r"Column 'more' is list<.*: string> in .*train-0.* and string in .*train-1"),
+        (b"\xff", "b", r"Column 'more' is binary in .* and string in .*; files of one set must agree"),
+    ],
+)
+def test_shards_whose_columns_cannot_be_put_together_are_named(
+    tmp_path: Path, one: object, other: object, said: str
+) -> None:
+    (tmp_path / "s").mkdir()
+    for number, value in enumerate((one, other)):
+        pq.write_table(table(1).append_column("more", pa.array([value])), tmp_path / "s" / f"train-{number}.parquet")
+    with pytest.raises(ReweighError, match=said):
+        index(tmp_path / "s", tmp_path / "c", layout="hf-dataset")
+
+
+def test_bytes_of_two_widths_are_bytes(tmp_path: Path) -> None:
+    (tmp_path / "s").mkdir()
+    for number, kind in enumerate((pa.binary(), pa.large_binary())):
+        images = pa.array([jpeg(number)], kind)
+        pq.write_table(pa.table({"photo": images, "label": [number]}), tmp_path / "s" / f"train-{number}.parquet")
+    catalog = index(tmp_path / "s", tmp_path / "c", layout="hf-dataset", options={"image": "photo"})
+    assert [read_bytes(place) for place in image_locations(catalog, np.arange(2))] == [jpeg(0), jpeg(1)]

@@ -154,6 +154,17 @@ def test_files_that_are_all_named_by_their_split_are_of_it(tmp_path: Path) -> No
     }
 
 
+def test_names_of_a_part_of_the_files_say_no_split_wherever_the_blocks_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"cat_{n}.jpg" for n in range(3)] + [f"test_tube_{n}.jpg" for n in range(3)]
+    for number, name in enumerate(names):
+        write(tmp_path / "p" / name, jpeg(number))
+    write(tmp_path / "p/metadata.csv", "file_name,label\n" + "".join(f"{name},a\n" for name in names))
+    monkeypatch.setattr("reweigh.layouts.table_files.BLOCK_BYTES", 40)
+    assert set(rows_of(index(tmp_path / "p", tmp_path / "c"), "split").values()) == {"train"}
+
+
 @pytest.mark.parametrize("data", [b"", b"\xff\xfe\x00"])
 def test_metadata_that_cannot_be_read_does_not_make_classes_of_folders(tmp_path: Path, data: bytes) -> None:
     write(tmp_path / "p/cat/0.jpg", jpeg(0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,17 @@ def test_a_file_of_a_set_an_archive_and_an_image_say_what_to_name(tmp_path: Path
         (tmp_path / name).write_bytes(b"x")
         with pytest.raises(ReweighError, match=message):
             index(tmp_path / name, tmp_path / "c")
+
+
+def test_a_folder_above_that_cannot_be_read_hides_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def shut(place: Path) -> None:
+        if place.is_dir():
+            raise PermissionError(13, "Permission denied", str(place / "secret"))
+
+    monkeypatch.setitem(LAYOUTS, "cifar-n", replace(LAYOUTS["cifar-n"], recognise=shut))
+    (tmp_path / "x.doc").write_text("x")
+    with pytest.raises(ReweighError, match="is no form that is known"):
+        recognise(tmp_path / "x.doc")
 
 
 def test_forms_are_recognised(tmp_path: Path) -> None:

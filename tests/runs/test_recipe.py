@@ -115,3 +115,9 @@ def test_a_list_may_lack_its_brackets() -> None:
     assert read_recipe("baseline", ["weights.use=['auto', 'clusters']"]).weights.use == ("auto", "clusters")
     with pytest.raises(ReweighError, match=r"probe\.l2_grid = \[1, 'many'\] does not fit"):
         read_recipe("baseline", ["probe.l2_grid=1,many"])
+
+
+@pytest.mark.parametrize("text", ["", "  ", "training.hidden=['a', 'b']"])
+def test_a_further_model_needs_settings_without_blanks_in_their_values(text: str) -> None:
+    with pytest.raises(ReweighError, match=r"--model takes KEY=VALUE, several with blanks between and none within"):
+        read_recipe("auto", (), [text])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -173,6 +174,16 @@ def test_what_a_round_or_model_cannot_have_is_found_before_any_work(
     with pytest.raises(ReweighError, match=message):
         run(Source(path=photos), read_recipe(str(tmp_path / "later.toml"), CHANGES), output=tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_one_model_more_leaves_everything_else_as_it_was_resolved() -> None:
+    asked = read_recipe("balance", ["backbone.name=pixels", "threads=1"], ["seed=1"])
+    resolved = resolve(asked)
+    more = read_recipe("balance", ["backbone.name=pixels", "threads=1"], ["backbone.input_size=8", "seed=1"])
+    other = replace(resolved, precision="bfloat16")  # as if it had been faster then
+    made = resolve(more, (asked, other))
+    assert made.precision == "bfloat16" and made.backbone == resolved.backbone
+    assert made.models[1] == resolved.models[0] and made.models[0]["backbone"]["input_size"] == 8
 
 
 def test_another_backbone_has_an_input_size_of_its_own_and_all_of_it_is_written_down(

@@ -163,3 +163,16 @@ def test_all_weights_times_seven_fit_the_same_model() -> None:
     matrix, rows = reweigh.ArrayFeatures(features), np.arange(300)
     one, seven = (reweigh.fit_probe(matrix, rows, labels, k=3, l2=0.01, weights=w) for w in (weights, 7 * weights))
     np.testing.assert_allclose(one.weight, seven.weight, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"settings": WeightSettings(use=("image_text",))}, "'names' needs class_names"),
+        ({"class_names": ["a", "b", "c"]}, "is read by the weigher image_text"),
+    ],
+)
+def test_label_text_that_cannot_be_had_or_is_not_read_is_an_error(changes: dict, message: str) -> None:
+    features, labels, _ = blobs()
+    with pytest.raises(ReweighError, match=message):
+        reweigh.weigh(features, labels, evidence_settings=reweigh.EvidenceSettings(label_text="names"), **changes)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from reweigh.whole_files import read_json, write_json
 
 ARRAYS = ("vectors", "is_known")
 FACTS = "label_text.json"
+END = 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,13 +65,35 @@ def check_label_text(settings: EvidenceSettings) -> None:
         check_encoder(settings.label_text_from)
 
 
-def state_of_label_text(settings: EvidenceSettings) -> list[list[Any]]:
-    """Name, bytes and time of the files that labels are known by, to notice that they were replaced; none of an encoder named by its hub's name."""
+def absolute_label_text(settings: EvidenceSettings) -> EvidenceSettings:
+    """The same, with the place of a file or folder from the root on: a run may be gone on with from another folder."""
     place = Path(settings.label_text_from)
+    if not settings.label_text_from or (settings.label_text == "sentences" and not place.exists()):
+        return settings
+    return replace(settings, label_text_from=str(place.absolute()))
+
+
+def state_of_label_text(settings: EvidenceSettings) -> list[list[Any]]:
+    """Name, bytes and a hash of both ends of the files that labels are known by; none of an encoder that a hub names.
+
+    Raises ReweighError where word vectors are gone: what was made of them is not thrown away.
+    """
+    place = Path(settings.label_text_from)
+    if settings.label_text == "word_vectors":
+        check_label_text(settings)
     if not settings.label_text_from or not place.exists():
         return []
     files = [place] if place.is_file() else sorted(path for path in place.iterdir() if path.is_file())
-    return [[path.name, path.stat().st_size, path.stat().st_mtime_ns] for path in files]
+    return [[path.name, path.stat().st_size, _ends(path)] for path in files]
+
+
+def _ends(path: Path) -> str:
+    """A hash of the first and the last MiB: a file of word vectors may have gigabytes."""
+    with path.open("rb") as file:
+        digest = hashlib.blake2b(file.read(END), digest_size=8)
+        file.seek(max(path.stat().st_size - END, 0))
+        digest.update(file.read(END))
+    return digest.hexdigest()
 
 
 def _vectors(inputs: EvidenceInputs, settings: EvidenceSettings) -> tuple[NDArray[np.float32], tuple[str, ...]]:

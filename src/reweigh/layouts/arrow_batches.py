@@ -56,7 +56,10 @@ def common_schema(schemas: Mapping[Path, pa.Schema]) -> pa.Schema:
                 f"{path} has the columns {', '.join(other.names)}, {first.name} {', '.join(one.names)}; they must be equal."
             )
     return pa.schema(
-        [(name, _common_type([schema.field(name).type for schema in schemas.values()])) for name in one.names]
+        [
+            (name, _common_type(name, {path: own.field(name).type for path, own in schemas.items()}))
+            for name in one.names
+        ]
     )
 
 
@@ -66,16 +69,41 @@ def as_schema(table: pa.Table | pa.RecordBatch, schema: pa.Schema) -> Any:
     return type(table).from_arrays(columns, names=schema.names)
 
 
-def _common_type(kinds: Sequence[pa.DataType]) -> pa.DataType:
-    kinds = [kind.value_type if pa.types.is_dictionary(kind) else kind for kind in kinds]
-    known = [kind for kind in dict.fromkeys(kinds) if not pa.types.is_null(kind)]
+def _common_type(name: str, kinds: Mapping[Path, pa.DataType]) -> pa.DataType:
+    known: dict[pa.DataType, Path] = {}
+    forms: dict[str, pa.DataType] = {}
+    for path, given in kinds.items():
+        kind = given.value_type if pa.types.is_dictionary(given) else given
+        if not pa.types.is_null(kind):
+            known.setdefault(kind, path)
+            forms.setdefault(_form(kind), kind)
     if len(known) < 2:
-        return known[0] if known else pa.string()
-    if any(pa.types.is_nested(kind) for kind in known):
-        return known[0]
+        return next(iter(known), pa.string())
+    if len(forms) > 1:
+        one, other, *_ = forms.values()
+        raise ReweighError(
+            f"Column {name!r} is {one} in {known[one]} and {other} in {known[other]}; files of one set must agree."
+        )
+    if "bytes" in forms:
+        return pa.large_binary()
+    if "plain" not in forms:
+        return next(iter(known))
     if all(pa.types.is_integer(kind) or pa.types.is_floating(kind) for kind in known):
         return pa.float64() if any(pa.types.is_floating(kind) for kind in known) else pa.int64()
     return pa.string()
+
+
+def _form(kind: pa.DataType) -> str:
+    """What no cast leads out of: a record, a list, bytes; plain values become texts."""
+    if pa.types.is_struct(kind):
+        return "record"
+    if pa.types.is_nested(kind):
+        return "list"
+    return (
+        "bytes"
+        if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind)
+        else "plain"
+    )
 
 
 def _cast(values: Any, kind: pa.DataType) -> Any:

@@ -28,7 +28,7 @@ from reweigh.layouts.image_names import is_image, is_unicode
 from reweigh.layouts.indexing import batched, index_rows
 from reweigh.layouts.label_column import classes_of_column, label_column, labels_of
 from reweigh.layouts.recognition import Certainty, Recognition
-from reweigh.layouts.split_names import split_of_path, splits_of_paths
+from reweigh.layouts.split_names import are_files_named_by_split, split_of_path, splits_of_paths
 from reweigh.layouts.table_columns import columns_beside, splits_of, texts_of
 from reweigh.layouts.table_files import column_names, read_batches
 from reweigh.layouts.whole_text import WholeText, as_it_is, warnings_of, whole_text
@@ -74,9 +74,10 @@ def index_imagefolder(
                 "folders' names are no labels where there is metadata"
             )
         findings.notes.append(f"{len(files)} metadata files")
+        by_files = _are_named_by_split(files)
         named: list[NDArray[np.uint64]] = []
         return index_rows(
-            output, _batches(files, classes, source, findings, named), classes.classes, findings, layout="imagefolder", options=options,
+            output, _batches(files, classes, source, findings, named, by_files), classes.classes, findings, layout="imagefolder", options=options,
             source=source, root=source, progress=progress,
         )  # fmt: skip
 
@@ -161,12 +162,17 @@ def _classes(files: Sequence[Metadata], source: Path) -> ClassList:
 
 
 def _batches(
-    files: Sequence[Metadata], classes: ClassList, source: Path, findings: Findings, named: list[NDArray[np.uint64]]
+    files: Sequence[Metadata],
+    classes: ClassList,
+    source: Path,
+    findings: Findings,
+    named: list[NDArray[np.uint64]],
+    by_files: bool,
 ) -> Iterator[pa.RecordBatch]:
     for file in files:
         first = 1
         for batch in read_batches(file.text):
-            rows = _rows(file, classes, batch, first, findings)
+            rows = _rows(file, classes, batch, first, findings, by_files)
             first += batch.num_rows
             named.append(text_numbers(rows.column("uid")))
             yield rows
@@ -181,7 +187,20 @@ def _batches(
         )
 
 
-def _rows(file: Metadata, classes: ClassList, batch: pa.RecordBatch, first: int, findings: Findings) -> pa.RecordBatch:
+def _are_named_by_split(files: Sequence[Metadata]) -> bool:
+    """Whether the images' names say their splits, where neither a column nor a folder does."""
+    if any(file.split.is_valid or "split" in file.columns for file in files):
+        return False
+    return are_files_named_by_split(
+        texts_of(batch.column(file.file), trim=False).drop_null()
+        for file in files
+        for batch in read_batches(file.text, [file.file])
+    )
+
+
+def _rows(
+    file: Metadata, classes: ClassList, batch: pa.RecordBatch, first: int, findings: Findings, by_files: bool
+) -> pa.RecordBatch:
     """The batch under our names, without rows whose path leaves the metadata's folder."""
     names = texts_of(batch.column(file.file), trim=False)
     if names.null_count:
@@ -195,7 +214,7 @@ def _rows(file: Metadata, classes: ClassList, batch: pa.RecordBatch, first: int,
     columns: dict[str, pa.Array] = {
         "uid": names,
         "file": names,
-        "split": pc.coalesce(file.split, splits_of_paths(names), "train"),
+        "split": pc.coalesce(file.split, splits_of_paths(names, by_files=by_files), "train"),
     }
     where = str(file.path)
     own = None if file.label is None else batch.column(file.label)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -23,19 +24,34 @@ def split_of_path(path: str) -> str | None:
     return next((SPLIT_OF[word] for word in words if word in SPLIT_OF), None)
 
 
-def splits_of_paths(paths: pa.Array) -> pa.Array:
-    """(n,) the split that a folder of each path is named as; null where none is.
+NAMES = "|".join(SPLIT_OF)
+FOLDER, FILE = rf"(?:^|/)(?P<word>{NAMES})/", rf"(?:^|/)(?P<word>{NAMES})[-_.][^/]*$"
 
-    Where all paths lack one and every file's name begins with a split's (train_0.jpg), what these say: of a few files only it is chance, as
-    test_tube.jpg shows.
+
+def splits_of_paths(paths: pa.Array, *, by_files: bool = False) -> pa.Array:
+    """(n,) the split that a folder of each path is named as, or by_files the file's name begins with; null where none is."""
+    return _named(pc.utf8_lower(paths), FILE if by_files else FOLDER)
+
+
+def are_files_named_by_split(parts: Iterable[pa.Array]) -> bool:
+    """Whether no folder of a path of a set says a split and every file's name begins with one (train_0.jpg).
+
+    Of some files only it is chance, as test_tube.jpg shows. No part is read after one that says no.
     """
-    names = "|".join(SPLIT_OF)
-    lower = pc.utf8_lower(paths)
-    found = _named(lower, rf"(?:^|/)(?P<word>{names})/")
-    if len(found) and found.null_count == len(found):
-        begun = _named(lower, rf"(?:^|/)(?P<word>{names})[-_.][^/]*$")
-        found = begun if not begun.null_count else found
-    return found
+    is_one = False
+    for paths in parts:
+        lower = pc.utf8_lower(paths)
+        if (
+            pc.any(pc.match_substring_regex(lower, _plain(FOLDER))).as_py()
+            or not pc.all(pc.match_substring_regex(lower, _plain(FILE))).as_py()
+        ):
+            return False
+        is_one = is_one or len(paths) > 0
+    return is_one
+
+
+def _plain(pattern: str) -> str:
+    return pattern.replace("?P<word>", "")
 
 
 def _named(paths: pa.Array, pattern: str) -> pa.Array:

@@ -197,7 +197,10 @@ def _unknown_file(source: Path) -> str:
         return f"{source} is one image: name the folder of images that it belongs to."
     for folder in islice(source.resolve().parents, MOST_ABOVE):
         for name, info in LAYOUTS.items():
-            found = info.recognise(folder)
+            try:
+                found = info.recognise(folder)
+            except (OSError, ReweighError):  # of a folder that nobody named; the message is a hint
+                continue
             if found is not None and found.certainty == Certainty.CERTAIN:
                 return f"{source} is a file of a data set: {folder} is {name} ({found.signs}). Name that folder."
     return (

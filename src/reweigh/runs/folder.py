@@ -95,12 +95,14 @@ def write_resolved(run: Path, requested: Recipe, resolved: Recipe) -> None:
     note(run, requested=asdict(requested))
 
 
-def resolved_before(run: Path, requested: Recipe) -> Recipe | None:
-    """The recipe as this run resolved it when the very same was asked for; None where it was not."""
-    path = run / "recipe.toml"
-    if not path.is_file() or read_json(run / "run.json").get("requested") != _as_json(requested):
+def resolved_before(run: Path, requested: Recipe) -> tuple[Recipe, Recipe] | None:
+    """(what this run was asked for, how that was resolved), where it was the same but for further models; None where it was not."""
+    before = read_json(run / "run.json").get("requested") if is_run(run) else None
+    if before is None or not (run / "recipe.toml").is_file():
         return None
-    return stored_recipe(run)
+    if {**before, "models": None} != {**_as_json(requested), "models": None}:
+        return None
+    return recipe_from(before), stored_recipe(run)
 
 
 def requested_before(run: Path) -> Recipe | None:

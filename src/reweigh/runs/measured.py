@@ -86,7 +86,8 @@ def training_notes(trained: dict[str, Any], *, asks_for_bags: bool = False) -> l
     notes = []
     if asks_for_bags and trained["mode"] == "probe" and not trained.get("hidden"):
         notes.append(
-            "no bags: a linear head on features has none; hidden_layer.width=512 or training.mode=finetune trains with them"
+            "no bags: a linear head on features has none. training.mode=finetune trains with them; on features hidden_layer.width=512 and "
+            "hidden_layer.bags.size in the place of finetune.bags.size"
         )
     if trained.get("unreadable"):
         notes.append(

@@ -20,6 +20,7 @@ from reweigh.runs.folder import (
     check_run,
     requested_before,
     resolved_before,
+    same_request,
     stored_recipe,
     versions,
     write_resolved,
@@ -131,7 +132,8 @@ def _settle(run: Opened, recipe: Recipe) -> None:
     """Resolve the settings, note data and settings in the run, and see that there is a catalog."""
     folder = run.folder
     before = resolved_before(folder, recipe)
-    resolved = before or resolve(recipe)
+    is_same = before is not None and same_request(before[0], recipe)
+    resolved = before[1] if before is not None and is_same else resolve(recipe, before)
     set_threads(resolved.threads)
     begin_run(folder, run.data)
     try:
@@ -139,5 +141,5 @@ def _settle(run: Opened, recipe: Recipe) -> None:
     except ReweighError:
         abandon(folder)
         raise
-    if before is None:
+    if not is_same:
         write_resolved(folder, recipe, resolved)

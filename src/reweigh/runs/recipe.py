@@ -164,6 +164,11 @@ def _changes_of_model(text: str) -> dict[str, Any]:
         words = shlex.split(text)
     except ValueError as cause:
         raise ReweighError(f"--model {text}: {cause}.") from cause
+    if not words or not all("=" in word for word in words):
+        raise ReweighError(
+            "--model takes KEY=VALUE, several with blanks between and none within a value, lists as a,b: "
+            f"--model 'backbone.name=resnet50 seed=1'; found {text!r}."
+        )
     changes: dict[str, Any] = {}
     for word in words:
         _override(changes, word, option="--model")

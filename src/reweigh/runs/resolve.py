@@ -9,7 +9,7 @@ from typing import Any
 
 from reweigh.cores import available_cores
 from reweigh.errors import ReweighError
-from reweigh.evidence.label_text import check_label_text
+from reweigh.evidence.label_text import absolute_label_text, check_label_text
 from reweigh.features.backbones import resolve_backbone
 from reweigh.features.devices import resolve_device
 from reweigh.features.networks import PIXELS, Backbone, load_backbone
@@ -21,27 +21,36 @@ from reweigh.training.settings import OWN_BACKBONE, FinetuneSettings
 from reweigh.weighers.settings import AUTO, weigher_named
 
 
-def resolve(recipe: Recipe) -> Recipe:
+def resolve(recipe: Recipe, before: tuple[Recipe, Recipe] | None = None) -> Recipe:
     """The recipe with device, threads, backbone and precision said, those of its rounds and further models too.
 
-    So whatever cannot be had is found before any work. Raises ReweighError for a device that is not there and for weights
-    that are neither here nor to be fetched, naming the round or model.
+    So whatever cannot be had is found before any work. before: (what was asked for, how it was resolved) of the same but for
+    further models; it stays, for speed measured anew may give another precision, which is another run. Raises ReweighError for a device
+    that is not there and for weights that are neither here nor to be fetched, naming the round or model.
     """
     if recipe.evidence.label_text != "classes" and not any(map(reads_label_text, rounds_of(recipe))):
         raise ReweighError(
             f'evidence.label_text = "{recipe.evidence.label_text}" is read by the weigher image_text, which weights.use does not name.'
         )
+    asked, known = (replace(recipe, models=()), _with_rounds(recipe)) if before is None else before
+    last, settled = last_round(recipe), last_round(known)
+    models = tuple(
+        known.models[asked.models.index(changes)]
+        if changes in asked.models
+        else _settled(last, settled, changes, f"models, number {number}")
+        for number, changes in enumerate(recipe.models, start=1)
+    )
+    return replace(known, models=models)
+
+
+def _with_rounds(recipe: Recipe) -> Recipe:
+    """Resolved, with its rounds, without its models."""
     resolved = _resolved(recipe)
     rounds = tuple(
         _settled(recipe, resolved, changes, f"rounds, number {number}")
         for number, changes in enumerate(recipe.rounds, start=1)
     )
-    last, settled = last_round(recipe), last_round(replace(resolved, rounds=rounds))
-    models = tuple(
-        _settled(last, settled, changes, f"models, number {number}")
-        for number, changes in enumerate(recipe.models, start=1)
-    )
-    return replace(resolved, rounds=rounds, models=models)
+    return replace(resolved, rounds=rounds, models=())
 
 
 def _resolved(recipe: Recipe) -> Recipe:
@@ -51,9 +60,12 @@ def _resolved(recipe: Recipe) -> Recipe:
     threads = recipe.threads or available_threads()
     set_threads(threads)
     backbone, precision = resolve_speed(backbone, device=device, precision=recipe.precision)
+    evidence = absolute_label_text(recipe.evidence)
     if reads_label_text(recipe):
-        check_label_text(recipe.evidence)
-    resolved = replace(recipe, device=device, backbone=backbone, threads=threads, precision=precision)
+        check_label_text(evidence)
+    resolved = replace(
+        recipe, evidence=evidence, device=device, backbone=backbone, threads=threads, precision=precision
+    )
     if not needs_network(recipe):
         return resolved
     network = resolve_network(recipe.finetune, backbone, device=device)
@@ -80,6 +92,8 @@ def _settled(asked: Recipe, resolved: Recipe, changes: Mapping[str, Any], where:
         said["precision"] = done.precision
     if done.backbone != resolved.backbone:
         said["backbone"] = asdict(done.backbone)
+    if done.evidence.label_text_from != resolved.evidence.label_text_from:
+        said["evidence"] = {"label_text_from": done.evidence.label_text_from}
     if done.finetune.network != resolved.finetune.network:
         said["finetune"] = {"network": asdict(done.finetune.network)}
     return merged(changes, said)

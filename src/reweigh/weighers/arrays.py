@@ -15,6 +15,7 @@ from reweigh.errors import ReweighError
 from reweigh.evidence.agreement import Agreement, label_agreement
 from reweigh.evidence.images import Images, chosen_images, contested
 from reweigh.evidence.inputs import EvidenceInputs
+from reweigh.evidence.label_text import check_label_text
 from reweigh.evidence.neighbours import NeighbourVotes, label_share
 from reweigh.evidence.settings import EvidenceSettings
 from reweigh.evidence.table import EVIDENCE
@@ -82,6 +83,7 @@ def weigh(
     chosen = choose(settings, images, has_text=text is not None).names
     if matrix is None:
         chosen = _without_features(chosen, settings, probabilities is not None, neighbours is not None)
+    _check_label_text(wanted, chosen, settings, names)
     kept, _ = kept_images(images, chosen, settings)
     at = np.flatnonzero(kept)
     inputs = EvidenceInputs(
@@ -123,6 +125,23 @@ def _of_arrays(settings: EvidenceSettings) -> EvidenceSettings:
         if getattr(settings, name) != getattr(plain, name):
             raise ReweighError(f"evidence_settings.{name} is read by a run on a catalog, not by weigh().")
     return settings
+
+
+def _check_label_text(
+    wanted: EvidenceSettings, chosen: Sequence[str], settings: WeightSettings, class_names: Sequence[str] | None
+) -> None:
+    """Raises ReweighError where label text is asked for that nobody reads, that needs names, or that is not there."""
+    if wanted.label_text == "classes":
+        return
+    if not any("label_text" in weigher_named(name, settings).needs for name in chosen):
+        raise ReweighError(
+            f"evidence_settings.label_text={wanted.label_text!r} is read by the weigher image_text; settings.use names it, or there is no need of label text."
+        )
+    if class_names is None:
+        raise ReweighError(
+            f"evidence_settings.label_text={wanted.label_text!r} needs class_names: the words of the labels."
+        )
+    check_label_text(wanted)
 
 
 def _share_right(
