@@ -186,6 +186,22 @@ def test_one_model_more_leaves_everything_else_as_it_was_resolved() -> None:
     assert made.models[1] == resolved.models[0] and made.models[0]["backbone"]["input_size"] == 8
 
 
+def test_word_vectors_named_from_a_folder_are_found_from_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "v.vec").write_text("cat 1 2\n")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    changes = [
+        "backbone.name=pixels", "threads=1", "weights.use=image_text", "evidence.label_text=word_vectors", "evidence.label_text_from=v.vec",
+    ]  # fmt: skip
+    asked = read_recipe("balance", changes)
+    resolved = resolve(asked)
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    made = resolve(read_recipe("balance", changes, ["seed=1"]), (asked, resolved))
+    assert made.evidence.label_text_from == str(tmp_path / "v.vec") and made.models == ({"seed": 1},)
+
+
 def test_another_backbone_has_an_input_size_of_its_own_and_all_of_it_is_written_down(
     photos: Path, tmp_path: Path, lite0: Path
 ) -> None:

@@ -79,6 +79,8 @@ def _settled(asked: Recipe, resolved: Recipe, changes: Mapping[str, Any], where:
     """
     own = overridden(asked, changes)
     own = replace(own, device=resolved.device, threads=resolved.threads)
+    if own.evidence.label_text_from == asked.evidence.label_text_from:
+        own = replace(own, evidence=replace(own.evidence, label_text_from=resolved.evidence.label_text_from))
     if own.backbone == asked.backbone:
         own = replace(own, backbone=resolved.backbone)
         if own.precision == asked.precision:
