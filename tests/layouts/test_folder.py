@@ -85,6 +85,16 @@ def test_a_name_that_is_no_unicode_is_skipped_and_counted(tmp_path: Path) -> Non
     assert catalog.counts["skipped"] == {"name is not valid Unicode": {"count": 1, "examples": ["cat/?.jpg"]}}
 
 
+def test_classes_of_one_name_in_several_forms_are_told(tmp_path: Path) -> None:
+    for name in ("Dog", "dog", "hot dog", "hot_dog", "cafe\u0301", "caf\u00e9", "cat"):
+        put(tmp_path / "photos", f"{name}/{len(name)}-{name[0]}.jpg")
+    (warning,) = [w for w in index(tmp_path / "photos", tmp_path / "c").counts["warnings"] if "several forms" in w]
+    assert (
+        warning.startswith("3 names of classes stand in several forms: Dog and dog; ")
+        and "hot dog and hot_dog" in warning
+    )
+
+
 def test_a_link_to_a_folder_above_does_not_go_round_for_ever(tmp_path: Path) -> None:
     put(tmp_path / "photos", "cat/1.jpg")
     (tmp_path / "photos" / "cat" / "again").symlink_to(tmp_path / "photos" / "cat")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
@@ -26,6 +27,8 @@ from reweigh.progress import Progress, silent
 
 T = TypeVar("T")
 
+SHOWN = 5
+"""Names in a warning."""
 BLOCK = 16_384
 EARLY = 20_000
 """Rows after which a source of which hardly any image is there is given up, instead of after millions."""
@@ -63,6 +66,7 @@ def index_rows(
     """
     is_hashed = options.get("hash", True)
     classes = with_synsets(classes, options, findings)
+    findings.warnings += _alike(classes)
 
     def there() -> Iterator[pa.RecordBatch]:
         seen = kept = 0
@@ -93,6 +97,21 @@ def index_rows(
         output, there(), classes, layout=layout, options=options, root=root, with_truth=with_truth, hierarchy=hierarchy,
         findings=findings, is_twice_skipped=is_twice_skipped, beside=beside, total=total, progress=progress,
     )  # fmt: skip
+
+
+def _alike(classes: Classes) -> list[str]:
+    """A warning of classes whose names differ in case, blanks and how accents are stored alone, unless their synsets tell them apart."""
+    found: dict[str, list[str]] = {}
+    for name, synset in zip(classes.names, classes.synsets, strict=True):
+        if synset:
+            continue
+        key = " ".join(unicodedata.normalize("NFC", name).casefold().replace("_", " ").replace("-", " ").split())
+        found.setdefault(key, []).append(name)
+    several = [" and ".join(own) for own in found.values() if len(own) > 1]
+    if not several:
+        return []
+    shown = "; ".join(several[:SHOWN]) + (" ..." if len(several) > SHOWN else "")
+    return [f"{len(several):,} names of classes stand in several forms: {shown}; one class each, or several?"]
 
 
 def _mostly_lost(lost: Findings, seen: int, source: Path, where: str, *, is_first: bool) -> str:
