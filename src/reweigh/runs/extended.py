@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,8 +64,10 @@ def extend(
         "went": tuple(name for name in earlier if name not in set(names)),
     }
     carried = carry_features(before, after, same_images(before, after), progress=progress)
-    counts = Counter(changes["change"].to_pylist())
-    return Extended(catalog=after, changes={kind: counts[kind] for kind in KINDS}, classes=classes, carried=carried)
+    counts = {one["values"]: one["counts"] for one in changes["change"].value_counts().to_pylist()}
+    return Extended(
+        catalog=after, changes={kind: counts.get(kind, 0) for kind in KINDS}, classes=classes, carried=carried
+    )
 
 
 def summarize(extended: Extended) -> list[tuple[str, str]]:
