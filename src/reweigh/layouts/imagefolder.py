@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,8 @@ class Metadata:
     columns: tuple[str, ...]
     file: str
     label: str | None
+    by_files: bool = False
+    """Whether the names of the files say the splits"""
 
 
 def index_imagefolder(
@@ -74,10 +76,11 @@ def index_imagefolder(
                 "folders' names are no labels where there is metadata"
             )
         findings.notes.append(f"{len(files)} metadata files")
-        by_files = _are_named_by_split(files)
+        if _are_named_by_split(files):
+            files = [replace(file, by_files=True) for file in files]
         named: list[NDArray[np.uint64]] = []
         return index_rows(
-            output, _batches(files, classes, source, findings, named, by_files), classes.classes, findings, layout="imagefolder", options=options,
+            output, _batches(files, classes, source, findings, named), classes.classes, findings, layout="imagefolder", options=options,
             source=source, root=source, progress=progress,
         )  # fmt: skip
 
@@ -162,17 +165,12 @@ def _classes(files: Sequence[Metadata], source: Path) -> ClassList:
 
 
 def _batches(
-    files: Sequence[Metadata],
-    classes: ClassList,
-    source: Path,
-    findings: Findings,
-    named: list[NDArray[np.uint64]],
-    by_files: bool,
+    files: Sequence[Metadata], classes: ClassList, source: Path, findings: Findings, named: list[NDArray[np.uint64]]
 ) -> Iterator[pa.RecordBatch]:
     for file in files:
         first = 1
         for batch in read_batches(file.text):
-            rows = _rows(file, classes, batch, first, findings, by_files)
+            rows = _rows(file, classes, batch, first, findings)
             first += batch.num_rows
             named.append(text_numbers(rows.column("uid")))
             yield rows
@@ -198,9 +196,7 @@ def _are_named_by_split(files: Sequence[Metadata]) -> bool:
     )
 
 
-def _rows(
-    file: Metadata, classes: ClassList, batch: pa.RecordBatch, first: int, findings: Findings, by_files: bool
-) -> pa.RecordBatch:
+def _rows(file: Metadata, classes: ClassList, batch: pa.RecordBatch, first: int, findings: Findings) -> pa.RecordBatch:
     """The batch under our names, without rows whose path leaves the metadata's folder."""
     names = texts_of(batch.column(file.file), trim=False)
     if names.null_count:
@@ -214,7 +210,7 @@ def _rows(
     columns: dict[str, pa.Array] = {
         "uid": names,
         "file": names,
-        "split": pc.coalesce(file.split, splits_of_paths(names, by_files=by_files), "train"),
+        "split": pc.coalesce(file.split, splits_of_paths(names, by_files=file.by_files), "train"),
     }
     where = str(file.path)
     own = None if file.label is None else batch.column(file.label)

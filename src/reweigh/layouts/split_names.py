@@ -42,16 +42,12 @@ def are_files_named_by_split(parts: Iterable[pa.Array]) -> bool:
     for paths in parts:
         lower = pc.utf8_lower(paths)
         if (
-            pc.any(pc.match_substring_regex(lower, _plain(FOLDER))).as_py()
-            or not pc.all(pc.match_substring_regex(lower, _plain(FILE))).as_py()
+            pc.any(pc.match_substring_regex(lower, FOLDER)).as_py()
+            or not pc.all(pc.match_substring_regex(lower, FILE)).as_py()
         ):
             return False
         is_one = is_one or len(paths) > 0
     return is_one
-
-
-def _plain(pattern: str) -> str:
-    return pattern.replace("?P<word>", "")
 
 
 def _named(paths: pa.Array, pattern: str) -> pa.Array:

@@ -122,9 +122,7 @@ def _val(source: Path, label: Mapping[str, int], findings: Findings) -> Iterator
     elif any(p.name in label for p in folders_in(folder)):
         findings.notes.append("val: folders by wnid")
         rest = (folder / "images").is_dir() and (folder / ANNOTATIONS).is_file()
-        for own in folders_in(folder):
-            if not (rest and own.name == "images"):
-                yield from _images(source, own, "val", label.get(own.name, -1), findings)
+        yield from _sorted(source, "val", label, findings, leave="images" if rest else "")
         if rest:
             yield from _annotated(folder, label, findings, is_rest=True)
     elif not (folder / ANNOTATIONS).is_file():
@@ -157,13 +155,16 @@ def _annotated(folder: Path, label: Mapping[str, int], findings: Findings, *, is
     findings.skip(f"image in val that {ANNOTATIONS} lacks", sorted(there - listed))
 
 
-def _sorted(source: Path, split: str, label: Mapping[str, int], findings: Findings) -> Iterator[Row]:
-    """Images of folders by wnid; -1 for those of other folders: test/images/ has no labels."""
+def _sorted(
+    source: Path, split: str, label: Mapping[str, int], findings: Findings, *, leave: str = ""
+) -> Iterator[Row]:
+    """Images of folders by wnid; -1 for those of other folders: test/images/ has no labels. leave: a folder that is passed over."""
     if not (source / split).is_dir():
         findings.notes.append(f"no {split}/")
         return
     for folder in folders_in(source / split):
-        yield from _images(source, folder, split, label.get(folder.name, -1), findings)
+        if folder.name != leave:
+            yield from _images(source, folder, split, label.get(folder.name, -1), findings)
 
 
 def _images(source: Path, folder: Path, split: str, label: int, findings: Findings) -> Iterator[Row]:
